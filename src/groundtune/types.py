@@ -1,0 +1,269 @@
+"""The nouns of Groundtune, and the protocols that its parts meet through. Nothing here imports anything heavy.
+
+A document is cut into passages; a retriever turns queries into hits; a generator turns prompts into completions; an
+approach puts the two together and gives answers; measuring an answer against an example gives a record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Vectors = NDArray[np.float32]
+
+Task = Literal["qa", "labels", "text"]
+Question = Literal["knowledge", "skill"]
+
+# ---------------------------------------------------------------- documents
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A stretch of a document's text, `text[start:end]`, under one heading or on one page (counted from 1)."""
+
+    start: int
+    end: int
+    heading: str = ""
+    page: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One text with an identity. `readers` names the groups who may read it; empty means everyone."""
+
+    id: str
+    text: str
+    title: str
+    digest: str
+    version: str  # ISO 8601 time of the last change
+    sections: tuple[Section, ...] = ()
+    readers: frozenset[str] = frozenset()
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A document that could not be read, and why, in a sentence for the user."""
+
+    id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A piece of a document: `document.text[start:end] == text`."""
+
+    id: int
+    document: str
+    text: str
+    start: int
+    end: int
+    title: str = ""
+    heading: str = ""
+    page: int | None = None
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Who asks. A document is open to a reader if it names no readers, or one of the reader's groups."""
+
+    groups: frozenset[str] = frozenset()
+
+
+EVERYONE = Reader()
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A passage that a search found, its score (higher is better) and the parts that the score was made of."""
+
+    passage: Passage
+    score: float
+    parts: Mapping[str, float] = field(default_factory=dict)
+
+
+# ---------------------------------------------------------------- examples
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Where an answer stands: a document's id and, where known, the words of it that say so."""
+
+    document: str
+    quote: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A question with its right answers. No answers: it cannot be answered. Examples of one group share a split."""
+
+    id: str
+    task: Task
+    question: str
+    answers: tuple[str, ...]
+    evidence: tuple[Evidence, ...] = ()
+    group: str = ""
+
+
+# ---------------------------------------------------------------- generation
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What a generator is asked: a conversation that ends with the user.
+
+    With `choices`, one of them is the answer. A `plain` prompt is text to be continued, without a chat template: small
+    models follow a few examples much better so (benchmarks/LOG.md).
+    """
+
+    messages: tuple[Message, ...]
+    choices: tuple[str, ...] = ()
+    plain: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When a completion ends at the latest; `stop` strings are not part of it."""
+
+    max_tokens: int = 48
+    stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A generator's reply with what it took. `seconds` is the whole batch's time shared out evenly."""
+
+    text: str
+    prompt_tokens: int
+    completion_tokens: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """Where an answer comes from: a place in a version of a document, and the words that stand there."""
+
+    document: str
+    start: int
+    end: int
+    text: str
+    heading: str = ""
+    page: int | None = None
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an approach says. An abstention has a text too (it says that nothing was found) but no citations."""
+
+    text: str
+    abstained: bool = False
+    citations: tuple[Citation, ...] = ()
+    hits: tuple[Hit, ...] = ()
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    seconds: float = 0.0
+
+
+# ---------------------------------------------------------------- measuring
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One approach's answer to one example, with its scores: metric name to value, higher is better."""
+
+    approach: str
+    example: Example
+    answer: Answer
+    scores: Mapping[str, float]
+
+
+# ---------------------------------------------------------------- protocols
+
+
+class Source(Protocol):
+    """Where documents come from."""
+
+    def documents(self, left_out: Callable[[LeftOut], None]) -> Iterator[Document]:
+        """Every document there is now, one at a time; what cannot be read goes to `left_out`."""
+        ...
+
+
+class Embedder(Protocol):
+    """Texts in, unit vectors out."""
+
+    name: str
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """Vectors of shape (len(texts), dimensions), float32, each of length 1."""
+        ...
+
+
+class Index(Protocol):
+    """Passages with their words and vectors, as retrievers see them. Searches return ids with scores, best first."""
+
+    def search_words(self, query: str, n: int, reader: Reader) -> list[tuple[int, float]]:
+        """The `n` passages with the highest BM25 score that the reader may read."""
+        ...
+
+    def search_vectors(self, queries: Sequence[str], n: int, reader: Reader) -> list[list[tuple[int, float]]]:
+        """For each query the `n` passages with the highest cosine that the reader may read."""
+        ...
+
+    def passages(self, ids: Sequence[int]) -> list[Passage]:
+        """The passages with these ids, in this order, without those that a sync has removed meanwhile."""
+        ...
+
+
+class Retriever(Protocol):
+    def search(self, queries: Sequence[str], k: int, reader: Reader = EVERYONE) -> list[list[Hit]]:
+        """For each query its `k` best passages that the reader may read, best first."""
+        ...
+
+
+class Generator(Protocol):
+    name: str
+
+    def generate(self, prompts: Sequence[Prompt], limits: Limits) -> list[Completion]:
+        """One completion a prompt, in order; deterministic (greedy)."""
+        ...
+
+    def stream(self, prompt: Prompt, limits: Limits) -> Iterator[str]:
+        """The same completion in pieces, as they come."""
+        ...
+
+
+class Progress(Protocol):
+    """Shows how far a piece of long work is. `NoProgress` where nobody watches."""
+
+    def start(self, what: str, total: float | None) -> None: ...
+    def advance(self, amount: float = 1) -> None: ...
+    def finish(self) -> None: ...
+
+
+class NoProgress:
+    """Shows nothing."""
+
+    def start(self, what: str, total: float | None) -> None:
+        """Nothing."""
+
+    def advance(self, amount: float = 1) -> None:
+        """Nothing."""
+
+    def finish(self) -> None:
+        """Nothing."""
+
+
+Json = dict[str, Any]
