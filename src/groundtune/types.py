@@ -246,7 +246,11 @@ class Generator(Protocol):
 
 
 class Progress(Protocol):
-    """Shows how far a piece of long work is. `NoProgress` where nobody watches."""
+    """Tells a user what goes on. `NoProgress` where nobody watches."""
+
+    def say(self, sentence: str) -> None:
+        """Something that was found or finished."""
+        ...
 
     def start(self, what: str, total: float | None) -> None: ...
     def advance(self, amount: float = 1) -> None: ...
@@ -255,6 +259,9 @@ class Progress(Protocol):
 
 class NoProgress:
     """Shows nothing."""
+
+    def say(self, sentence: str) -> None:
+        """Nothing."""
 
     def start(self, what: str, total: float | None) -> None:
         """Nothing."""

@@ -1,0 +1,3 @@
+"""Groundtune: ground it, tune it, or both: measured."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,134 @@
+"""An approach: a generator with or without a retriever, and how it asks. What is measured is what is served."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from groundtune.prompts import ABSTENTION, Template
+from groundtune.types import (
+    EVERYONE,
+    Answer,
+    Citation,
+    Completion,
+    Generator,
+    Hit,
+    Limits,
+    Passage,
+    Prompt,
+    Reader,
+    Retriever,
+)
+
+NOTHING_FOUND = "I don't know: nothing relevant was found."
+
+
+@dataclass(frozen=True, slots=True)
+class Approach:
+    """One way to answer.
+
+    generator: the base model or a tuned one; template: how it is asked; retriever: None where it answers from its
+    weights alone; k: passages in a prompt; choices: the labels, where the answer is one of them.
+    """
+
+    name: str
+    generator: Generator
+    template: Template
+    retriever: Retriever | None = None
+    k: int = 3
+    max_tokens: int = 32
+    choices: tuple[str, ...] = ()
+
+    def answer(self, questions: Sequence[str], reader: Reader = EVERYONE) -> list[Answer]:
+        """One answer a question, in order. Where a retriever finds nothing, the answer is an abstention."""
+        began = time.perf_counter()
+        found = self.retrieve(questions, reader)
+        searching = (time.perf_counter() - began) / max(1, len(questions))
+        asked = [i for i, hits in enumerate(found) if hits is None or hits]
+        completions = self.generator.generate([self.prompt(questions[i], found[i]) for i in asked], self.limits)
+        said = dict(zip(asked, completions, strict=True))
+        answers = [self._answer(said.get(i), hits) for i, hits in enumerate(found)]
+        return [replace(answer, seconds=answer.seconds + searching) for answer in answers]
+
+    def stream(self, question: str, reader: Reader = EVERYONE) -> Iterator[str]:
+        """The same answer's text in pieces, as the model makes them."""
+        hits = self.retrieve([question], reader)[0]
+        if hits is not None and not hits:
+            yield NOTHING_FOUND
+            return
+        yield from self.generator.stream(self.prompt(question, hits), self.limits)
+
+    def retrieve(self, questions: Sequence[str], reader: Reader = EVERYONE) -> list[list[Hit] | None]:
+        """What goes into each prompt; None for an approach without a retriever."""
+        if self.retriever is None:
+            return [None] * len(questions)
+        return list(self.retriever.search(questions, self.k, reader))
+
+    def prompt(self, question: str, hits: Sequence[Hit] | None) -> Prompt:
+        """The prompt for a question with what was found for it."""
+        passages = None if hits is None else [hit.passage for hit in hits]
+        return self.template.prompt(question, passages, self.choices)
+
+    @property
+    def limits(self) -> Limits:
+        """Where completions end."""
+        return self.template.limits(self.max_tokens)
+
+    def _answer(self, completion: Completion | None, hits: Sequence[Hit] | None) -> Answer:
+        if completion is None:
+            return Answer(NOTHING_FOUND, abstained=True)
+        text = completion.text.strip()
+        abstained = is_abstention(text)
+        return Answer(
+            text=text,
+            abstained=abstained,
+            citations=() if abstained else cite(text, hits or ()),
+            hits=tuple(hits or ()),
+            prompt_tokens=completion.prompt_tokens,
+            completion_tokens=completion.completion_tokens,
+            seconds=completion.seconds,
+        )
+
+
+def is_abstention(text: str) -> bool:
+    """Whether a model says that it does not know, or says nothing."""
+    said = text.replace("’", "'").strip().lower()
+    return not said or said.startswith((ABSTENTION.lower(), "i do not know"))
+
+
+def cite(text: str, hits: Sequence[Hit]) -> tuple[Citation, ...]:
+    """The retrieved passages that an answer rests on.
+
+    Those in which the answer's words stand; where there is none, the passage that shares most words with the answer, so
+    that a reader can check it (the metric "cited" counts such an answer as not found in what it cites).
+    """
+    if not hits:
+        return ()
+    holding = [hit.passage for hit in hits if _position(text, hit.passage) is not None]
+    if not holding:
+        words = set(re.findall(r"\w+", text.lower()))
+        holding = [max(hits, key=lambda hit: len(words & set(re.findall(r"\w+", hit.passage.text.lower())))).passage]
+    return tuple(_citation(passage) for passage in holding)
+
+
+def _position(text: str, passage: Passage) -> tuple[int, int] | None:
+    """Where an answer's words stand in a passage, whatever the case, punctuation and white space between them."""
+    words = re.findall(r"\w+", text)
+    if not words:
+        return None
+    found = re.search(r"\b" + r"\W+".join(map(re.escape, words)) + r"\b", passage.text, re.IGNORECASE)
+    return found.span() if found else None
+
+
+def _citation(passage: Passage) -> Citation:
+    return Citation(
+        document=passage.document,
+        start=passage.start,
+        end=passage.end,
+        text=passage.text,
+        heading=passage.heading,
+        page=passage.page,
+        version=passage.version,
+    )

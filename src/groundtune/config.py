@@ -1,0 +1,266 @@
+"""The file a user writes (groundtune.toml), as typed tables with defaults.
+
+An unknown key is an error that lists the valid ones.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from groundtune.errors import UserError
+from groundtune.types import Question, Task
+
+
+class Table(BaseModel):
+    """One table of the file: frozen, and closed to keys that are not in it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class OpenTable(BaseModel):
+    """A table whose `kind` decides what else it holds; the kind's factory checks that (see plug.py)."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    kind: str
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return dict(self.model_extra or {})
+
+
+class WorkspaceTable(Table):
+    path: Path = Path(".groundtune")
+
+
+class SourceTable(OpenTable):
+    """A source of documents: [[sources]] kind = "folder", path = "docs"."""
+
+
+class ModelTable(Table):
+    """The one model that all approaches share."""
+
+    name: str = "smollm2-135m"  # bundled; or "hf:org/name", a folder, "openai:name", "echo"
+    base_url: str | None = None  # for "openai:name"
+    key_env: str = "OPENAI_API_KEY"  # the environment variable that holds the endpoint's key
+    threads: int | None = Field(default=None, ge=1)  # None: the cores that are there
+    batch: int = Field(default=16, ge=1)
+
+
+class EmbedderTable(Table):
+    name: str = "all-minilm-l6-v2"  # bundled; or "hf:org/name", a folder
+    batch: int = Field(default=32, ge=1)
+
+
+class IndexTable(Table):
+    passage_chars: int = Field(default=800, ge=100)  # at most so long a passage
+
+
+class RetrieveTable(OpenTable):
+    """How passages are found: kind = "hybrid" | "lexical" | "dense", with the kind's options."""
+
+    kind: str = "hybrid"
+    k: int = Field(default=3, ge=1, le=20)  # passages in a prompt
+
+
+class ExamplesTable(Table):
+    path: Path | None = None
+    task: Literal[Task, "auto"] = "auto"
+    format: str = "auto"
+    columns: dict[str, str] = Field(default_factory=dict)  # CSV, TSV, Parquet: our name -> their column
+    question: Literal[Question, "auto"] = "auto"  # knowledge where documents are given, else skill
+    test_share: float = Field(default=0.3, gt=0, lt=1)
+    test_most: int = Field(default=150, ge=1)  # so many test examples are asked at the most
+    seed: int = 1
+    allow_leaks: bool = False
+
+
+class PromptTable(Table):
+    """Which prompt each generator gets. "auto" compares several on train questions and keeps the best."""
+
+    name: str = "auto"
+    candidates_on: int = Field(default=24, ge=4)  # train questions that the comparison asks
+    max_tokens: int | None = Field(default=None, ge=1)  # of an answer; None: what the longest train answer may need
+
+
+class TuneTable(Table):
+    minutes: float = Field(default=20, gt=0)
+    epochs: float = Field(default=3, gt=0)
+    rank: int = Field(default=16, ge=1)
+    rate: float = Field(default=1e-3, gt=0)
+    batch: int = Field(default=8, ge=1)
+    gold_share: float = Field(default=0.9, ge=0, le=1)  # of the context rows; the rest teach abstention
+    closed_share: float = Field(default=0.25, ge=0, le=1)  # of the questions, asked without passages as well
+    documents_share: float = Field(default=0.15, ge=0, le=1)  # of the passages, read as text: knowledge only
+    seed: int = 1
+    checkpoint_minutes: float = Field(default=1, gt=0)
+
+
+class MeasureTable(Table):
+    latency_on: int = Field(default=30, ge=1)  # examples asked one at a time for p50 and p95
+
+
+class ApproachTable(Table):
+    """One row of the comparison: a generator, with or without the retriever."""
+
+    generator: Literal["base", "tuned"]
+    retriever: bool = False
+
+
+class DecideTable(Table):
+    quality: str | None = None  # the metric that decides; None: the task's first
+    max_p95_ms: float | None = Field(default=None, gt=0)
+    max_cost_per_1000: float | None = Field(default=None, gt=0)
+    freshness: str | None = None  # how soon a changed document must be answered by: "1h", "7d"
+    queries_per_month: int = Field(default=50_000, ge=1)
+    price_per_hour: float = Field(default=0.10, ge=0)  # of the machine, in the user's currency
+    smallest_difference: float = Field(default=0.02, ge=0)  # smaller ones do not matter to the user
+    confidence: float = Field(default=0.95, gt=0.5, lt=1)
+
+
+FOUR_APPROACHES = {
+    "base": ApproachTable(generator="base"),
+    "rag": ApproachTable(generator="base", retriever=True),
+    "tuned": ApproachTable(generator="tuned"),
+    "hybrid": ApproachTable(generator="tuned", retriever=True),
+}
+
+
+class Config(Table):
+    """The whole file. Relative paths in it are meant from the folder that the file lies in."""
+
+    workspace: WorkspaceTable = WorkspaceTable()
+    sources: tuple[SourceTable, ...] = ()
+    model: ModelTable = ModelTable()
+    embedder: EmbedderTable = EmbedderTable()
+    index: IndexTable = IndexTable()
+    retrieve: RetrieveTable = RetrieveTable()
+    examples: ExamplesTable = ExamplesTable()
+    prompt: PromptTable = PromptTable()
+    tune: TuneTable = TuneTable()
+    measure: MeasureTable = MeasureTable()
+    approaches: dict[str, ApproachTable] = Field(default_factory=lambda: dict(FOUR_APPROACHES))
+    decide: DecideTable = DecideTable()
+
+    @model_validator(mode="after")
+    def _names_are_plain(self) -> Self:
+        for name in self.approaches:
+            if not name.replace("_", "").replace("-", "").isalnum():
+                raise ValueError(f"[approaches.{name}]: a name is made of letters, digits, - and _")
+        return self
+
+    @property
+    def question(self) -> Question:
+        """Which question is asked; see docs/measuring.md."""
+        if self.examples.question != "auto":
+            return self.examples.question
+        return "knowledge" if self.sources else "skill"
+
+
+def load(path: Path) -> Config:
+    """The config in a TOML file, its relative paths made absolute. Raises UserError naming the key and the value."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: no such file", "make one: groundtune init --docs DIR --examples FILE") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not readable ({error})") from error
+    try:
+        return parse(tomllib.loads(text), path)
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{path}: not TOML: {error}") from error
+
+
+def parse(tables: dict[str, Any], path: Path) -> Config:
+    """Checks the tables of a file at `path` (named in messages; its folder is where relative paths start)."""
+    try:
+        config = Config.model_validate(tables)
+    except ValidationError as error:
+        raise UserError(f"{path.name}: {_explain(error)}", "docs/config.md lists every key") from error
+    return _anchored(config, path.resolve().parent)
+
+
+def _anchored(config: Config, folder: Path) -> Config:
+    """The config with every path absolute. A model's or an embedder's name is a path if it begins like one."""
+
+    def anchored(path: Path | str) -> Path:
+        return folder / os.path.expanduser(path)  # noqa: PTH111 (Path.expanduser raises for an unknown user)
+
+    def model(name: str) -> str:
+        return str(anchored(name)) if name.startswith((".", "~")) else name
+
+    def source(table: SourceTable) -> SourceTable:
+        path = table.options.get("path")
+        return table.model_copy(update={"path": str(anchored(path))}) if isinstance(path, str) else table
+
+    examples = config.examples.path
+    return config.model_copy(
+        update={
+            "workspace": WorkspaceTable(path=anchored(config.workspace.path)),
+            "sources": tuple(map(source, config.sources)),
+            "examples": config.examples.model_copy(update={"path": examples and anchored(examples)}),
+            "model": config.model.model_copy(update={"name": model(config.model.name)}),
+            "embedder": config.embedder.model_copy(update={"name": model(config.embedder.name)}),
+        }
+    )
+
+
+# The beginnings of pydantic's error types, in our words.
+_EXPECTED = {
+    "bool": "true or false",
+    "dict": "a table",
+    "float": "a number",
+    "int": "a whole number",
+    "model": "a table",
+    "path": "a path",
+    "string": "a text",
+    "tuple": "a list of tables, each under its own [[...]],",
+}
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors()[0]
+    where = [str(part) for part in first["loc"]]
+    if not where:  # a rule of the whole file, which says itself what is wrong
+        return first["msg"].removeprefix("Value error, ")
+    name, table = where[-1], where[:-1]
+    if first["type"] == "extra_forbidden":
+        valid = _keys(table)
+        close = difflib.get_close_matches(name, valid, n=1)
+        meant = f"; did you mean {close[0]!r}? One" if close else "; one"
+        return f"{_place(table, name)} is unknown{meant} of: {', '.join(valid)}"
+    if first["type"] == "missing":
+        return f"{_place(table, name)} is missing"
+    value = json.dumps(first["input"], default=str, ensure_ascii=False)
+    expected = _EXPECTED.get(first["type"].partition("_")[0])
+    wrong = f"{expected} was expected" if expected else f"{first['msg'][0].lower()}{first['msg'][1:]}"
+    return f"{_place(table, name)} = {value}: {wrong}"
+
+
+def _place(table: list[str], name: str) -> str:
+    """Where a value stands, as a user would say it: "[tune] epochs", "[[sources]] number 2, path", "[tune]"."""
+    match table:
+        case []:
+            return f"[{name}]"
+        case [array, number] if number.isdigit():
+            return f"[[{array}]] number {int(number) + 1}, {name}"
+        case _:
+            return f"[{'.'.join(table)}] {name}"
+
+
+def _keys(table: list[str]) -> list[str]:
+    model: type[BaseModel] = Config
+    if table:
+        annotation = Config.model_fields[table[0]].annotation if table[0] in Config.model_fields else None
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            model = annotation
+        elif table[0] == "approaches":
+            model = ApproachTable
+    return list(model.model_fields)

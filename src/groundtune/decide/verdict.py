@@ -1,0 +1,132 @@
+"""Records in, verdict out: which approach, how sure, why, what it costs, what would flip it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+from groundtune.config import DecideTable
+from groundtune.decide.choose import Choice, Results, choose
+from groundtune.decide.compare import (
+    Comparison,
+    Quality,
+    Scores,
+    align,
+    comparisons,
+    confidence_together,
+    qualities,
+    quality_metric,
+    resample,
+)
+from groundtune.decide.facts import Facts
+from groundtune.decide.flips import flips
+from groundtune.decide.limits import limits_of
+from groundtune.decide.reasons import Case, reasons
+from groundtune.errors import WorkFailed
+from groundtune.metrics import summary
+from groundtune.stats import LEAST_EFFECT, examples_needed
+from groundtune.types import Json, Question, Record, Task
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The end of a run. `to_json` is what verdict.json holds (docs/verdict.md tells each key)."""
+
+    question: Question
+    task: Task
+    qualities: Mapping[str, Quality]
+    metrics: Mapping[str, Mapping[str, float]]
+    facts: Mapping[str, Facts]
+    comparisons: tuple[Comparison, ...]
+    recommended: str | None
+    probability_best: Mapping[str, float]
+    undecided: bool
+    examples_needed: int | None
+    reasons: tuple[str, ...]
+    flips: tuple[str, ...]
+    run: str
+
+    def to_json(self) -> Json:
+        """Plain values only: ready for json.dumps."""
+        return {
+            "question": self.question,
+            "task": self.task,
+            "approaches": {name: self._approach(name) for name in self.qualities},
+            "comparisons": [asdict(comparison) for comparison in self.comparisons],
+            "recommended": self.recommended,
+            "probability_best": dict(self.probability_best),
+            "undecided": self.undecided,
+            "examples_needed": self.examples_needed,
+            "reasons": list(self.reasons),
+            "flips": list(self.flips),
+            "run": self.run,
+        }
+
+    def _approach(self, name: str) -> Json:
+        facts = asdict(self.facts[name])
+        latency = {"p50": facts.pop("latency_p50_ms"), "p95": facts.pop("latency_p95_ms")}
+        return {
+            "quality": asdict(self.qualities[name]),
+            "metrics": dict(self.metrics[name]),
+            "latency_ms": latency,
+            **facts,
+        }
+
+
+def decide(
+    records: Mapping[str, Sequence[Record]],
+    facts: Mapping[str, Facts],
+    table: DecideTable,
+    *,
+    question: Question,
+    task: Task,
+    run: str,
+) -> Verdict:
+    """The verdict on approaches that answered the same examples; see choose.py for the rule.
+
+    records, facts: by approach; run: the digest of what was measured. Raises UserError where [decide] names a metric or
+    a freshness that there is not, WorkFailed where approaches have not answered the same examples or lack their facts.
+    """
+    limits = limits_of(table)
+    scores = align(records, quality_metric(table.quality, task))
+    if missing := [name for name in records if name not in facts]:
+        raise WorkFailed(f"no latency and cost of {', '.join(missing)}", 'run "groundtune measure" again')
+    samples, probability_best = resample(scores)
+    quality = qualities(scores, samples, table.confidence)
+    compared = comparisons(scores, samples, table.confidence)
+    results = Results(
+        means={name: quality[name].mean for name in records},
+        facts={name: facts[name] for name in records},
+        comparisons=compared,
+    )
+    choice = choose(results, limits, table.smallest_difference)
+    needed = _needed(scores, results, choice, table)
+    return Verdict(
+        question=question,
+        task=task,
+        qualities=quality,
+        metrics={name: summary(task, rows) for name, rows in records.items()},
+        facts=results.facts,
+        comparisons=tuple(compared),
+        recommended=choice.recommended,
+        probability_best=probability_best,
+        undecided=choice.undecided,
+        examples_needed=needed,
+        reasons=tuple(reasons(Case(results, quality, choice, table, len(set(scores.clusters)), needed))),
+        flips=tuple(flips(results, table)),
+        run=run,
+    )
+
+
+def _needed(scores: Scores, results: Results, choice: Choice, table: DecideTable) -> int | None:
+    """The most further examples that any unsettled pair needs; None where all is settled or nothing could settle it."""
+    if choice.leader is None or not choice.unsettled:
+        return None
+    confidence = confidence_together(table.confidence, len(scores.approaches))
+    counts = []
+    for name in choice.unsettled:
+        effect = max(abs(results.gap(choice.leader, name).difference), table.smallest_difference)
+        if effect < LEAST_EFFECT:
+            return None
+        counts.append(examples_needed(scores.differences(choice.leader, name), scores.clusters, effect, confidence))
+    return max(counts)

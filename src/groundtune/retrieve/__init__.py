@@ -1,0 +1,1 @@
+"""Queries in, ranked passages out: one file a kind of retriever."""

@@ -1,0 +1,38 @@
+"""The line of the design, as plain function calls: split, sync, prompts, tune, measure, decide, report.
+
+Every stage reads what the ones before it left in the workspace, and is skipped when the digest of its inputs is the one
+that it last finished with.
+"""
+
+from __future__ import annotations
+
+from groundtune.project import Project
+from groundtune.stages.build import approach, prompts_stage, tune_stage
+from groundtune.stages.data import split_stage, sync_stage
+from groundtune.stages.judge import decide_stage, measure_stage, report_stage, visible_difference
+from groundtune.types import Json
+
+__all__ = [
+    "approach",
+    "decide_stage",
+    "measure_stage",
+    "prompts_stage",
+    "report_stage",
+    "run",
+    "split_stage",
+    "sync_stage",
+    "tune_stage",
+    "visible_difference",
+]
+
+
+def run(project: Project) -> Json:
+    """The whole line, from sources to report. Returns the verdict (see docs/verdict.md)."""
+    split_stage(project)
+    sync_stage(project)
+    prompts_stage(project)
+    tune_stage(project)
+    measure_stage(project)
+    verdict = decide_stage(project)
+    report_stage(project)
+    return verdict

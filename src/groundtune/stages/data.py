@@ -1,0 +1,127 @@
+"""Examples and documents: the split, the index, and the gates between them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from time import perf_counter
+
+from groundtune.errors import UserError
+from groundtune.examples.leaks import find_leaks, gate
+from groundtune.examples.split import split
+from groundtune.examples.store import from_row, to_row
+from groundtune.index.sync import Summary, sync
+from groundtune.project import InMemory, Project, solved_cases
+from groundtune.types import Example, Json
+from groundtune.workspace import digest, read_jsonl, write_jsonl
+
+LONGEST_ANSWER = 256  # tokens
+
+
+def split_stage(project: Project) -> Json:
+    """Train and test examples, apart from here on: nothing before `measure` opens the test file."""
+    table = project.config.examples
+    inputs = digest([table, project.config.question, file_digest(table.path)])
+    done = project.workspace.done("split", inputs)
+    if done is not None:
+        return done
+    loaded = project.loaded
+    if loaded.retrieval_only:
+        raise UserError(
+            f"{table.path}: its questions have evidence but no answers, so there is nothing to tune on or to score",
+            "python -m benchmarks.retrieval measures retrieval alone",
+        )
+    parts = split(
+        loaded.examples,
+        question=project.config.question,
+        test_share=table.test_share,
+        test_most=table.test_most,
+        seed=table.seed,
+    )
+    write_jsonl(project.workspace.train, [to_row(example) for example in parts.train])
+    write_jsonl(project.workspace.test, [to_row(example) for example in parts.test])
+    trained_on = {piece.document for example in parts.train for piece in example.evidence}
+    others = {piece.document for example in loaded.examples for piece in example.evidence}
+    result = {
+        "task": loaded.task,
+        "notes": [*loaded.notes, *parts.notes],
+        "train": len(parts.train),
+        "test": len(parts.test),
+        "test_groups": len({example.group for example in parts.test}),
+        "choices": sorted({a for e in loaded.examples for a in e.answers}) if loaded.task == "labels" else [],
+        "held_out_documents": sorted(others - trained_on),
+        "max_tokens": project.config.prompt.max_tokens or _longest_answer(parts.train),
+    }
+    project.workspace.finish("split", inputs, result)
+    for note in (*loaded.notes, *parts.notes):
+        project.progress.say(note)
+    return result
+
+
+def sync_stage(project: Project) -> Summary:
+    """Brings the index in step with the sources, then looks for leaks between train, test and documents."""
+    sources = project.sources or [InMemory(solved_cases(train_examples(project)))]
+    began = perf_counter()
+    summary = sync(project.index, sources, project.config.index.passage_chars, project.progress)
+    seconds = perf_counter() - began
+    documents, passages = project.index.counts()
+    work = summary.added + summary.changed
+    project.progress.say(
+        f"{documents} documents, {passages} passages: {summary.added} added, {summary.changed} changed, "
+        f"{summary.removed} removed, {len(summary.left_out)} left out"
+    )
+    for item in summary.left_out[:10]:
+        project.progress.say(f"left out: {item.id}: {item.reason}")
+    before = project.workspace.last("sync")
+    update = seconds / work if work else before.get("update_seconds", seconds)
+    left_out = [asdict(item) for item in summary.left_out]
+    project.workspace.finish("sync", "last", {"update_seconds": update, "left_out": left_out})
+    if project.config.examples.path is not None:
+        _check_leaks(project)
+    return summary
+
+
+def _check_leaks(project: Project) -> None:
+    split_stage(project)
+    allow = project.config.examples.allow_leaks
+    inputs = digest([project.index.digest(), file_digest(project.workspace.test), allow])
+    if project.workspace.done("leaks", inputs) is None:
+        # Where there are no documents, the train examples are in the index, and are no evidence of anything.
+        texts = project.index.documents() if project.sources else {}
+        examples = test_examples(project)
+        if not project.sources:
+            examples = [Example(e.id, e.task, e.question, e.answers, (), e.group) for e in examples]
+        notes = gate(find_leaks(train_examples(project), examples, texts), allow=allow)
+        project.workspace.finish("leaks", inputs, {"notes": notes})
+        for note in notes:
+            project.progress.say(note)
+
+
+def train_examples(project: Project) -> list[Example]:
+    """What tuning and the choice of prompts may see."""
+    split_stage(project)
+    return [from_row(row) for row in read_jsonl(project.workspace.train)]
+
+
+def test_examples(project: Project) -> list[Example]:
+    """The held-out examples, for `measure` and the leak gates alone."""
+    split_stage(project)
+    return [from_row(row) for row in read_jsonl(project.workspace.test)]
+
+
+def file_digest(path: Path | None) -> str:
+    """The digest of a file, or of a folder's names and times; empty where there is none."""
+    if path is None or not path.exists():
+        return ""
+    if path.is_dir():
+        return digest([(str(p), p.stat().st_mtime_ns) for p in sorted(path.rglob("*"))])
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+def _longest_answer(train: Sequence[Example]) -> int:
+    """Tokens that the longest train answers need, at a generous two a word."""
+    words = sorted(len(answer.split()) for example in train for answer in example.answers)
+    return min(LONGEST_ANSWER, 8 + 2 * words[int(0.99 * (len(words) - 1))]) if words else 32

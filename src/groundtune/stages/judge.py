@@ -1,0 +1,142 @@
+"""Measuring, deciding, reporting."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import fmean
+
+import groundtune
+from groundtune.decide import Facts, cost_per_1000, decide, smallest_visible_difference
+from groundtune.measure.records import measure, read_records
+from groundtune.measure.resources import latencies, peak_memory_mb, reset_peak_memory
+from groundtune.project import Project
+from groundtune.report import PromptChoice, ReportContext, Training, html, markdown
+from groundtune.stages.build import approach, build_inputs, prompts_stage, rows, tune_stage
+from groundtune.stages.data import file_digest, split_stage, test_examples
+from groundtune.types import Example, Json, LeftOut
+from groundtune.workspace import digest, read_json, write_json, write_text
+
+
+def measure_stage(project: Project) -> None:
+    """Records, latency and memory of every approach, on the same test examples."""
+    prompts_stage(project)
+    tune_stage(project)
+    test = test_examples(project)
+    for name in rows(project):
+        run = _run(project, name)
+        path = project.workspace.records(name)
+        if project.workspace.done(f"measure-{name}", run) is not None and path.exists():
+            continue
+        built = approach(project, name)
+        reset_peak_memory()
+        records = measure(built, test, path, run, project.progress)
+        times = latencies(built, _spread(test, project.config.measure.latency_on), project.progress)
+        project.workspace.finish(
+            f"measure-{name}",
+            run,
+            {
+                "latency_ms": times,
+                "peak_memory_mb": peak_memory_mb(),
+                "tokens": fmean(r.answer.prompt_tokens + r.answer.completion_tokens for r in records),
+            },
+        )
+
+
+def decide_stage(project: Project) -> Json:
+    """The verdict over all records; also in verdict.json."""
+    facts = split_stage(project)
+    records = {name: read_records(project.workspace.records(name)) for name in rows(project)}
+    verdict = decide(
+        records,
+        {name: _facts(project, name) for name in records},
+        project.config.decide,
+        question=project.config.question,
+        task=facts["task"],
+        run=digest([_run(project, name) for name in records]),
+    ).to_json()
+    write_json(project.workspace.verdict, verdict)
+    return verdict
+
+
+def report_stage(project: Project) -> Path:
+    """report.html and report.md in the workspace; the path of the first."""
+    verdict = read_json(project.workspace.verdict)
+    records = {name: read_records(project.workspace.records(name)) for name in verdict["approaches"]}
+    context = _context(project)
+    write_text(project.workspace.report("md"), markdown(verdict, context))
+    write_text(project.workspace.report("html"), html(verdict, records, context))
+    return project.workspace.report("html")
+
+
+def visible_difference(project: Project) -> float:
+    """The smallest difference between approaches that the test examples can show; see decide/plan.py."""
+    facts = split_stage(project)
+    return smallest_visible_difference(facts["test"], facts["test_groups"], len(rows(project)))
+
+
+def _run(project: Project, name: str) -> str:
+    """The digest of all that an approach's answers depend on."""
+    row = rows(project)[name]
+    made = tune_stage(project) if row.generator == "tuned" else prompts_stage(project)
+    test = file_digest(project.workspace.test)
+    return digest([build_inputs(project), row, made, test, project.config.measure, groundtune.__version__])
+
+
+def _facts(project: Project, name: str) -> Facts:
+    import numpy as np
+
+    row = rows(project)[name]
+    measured = project.workspace.done(f"measure-{name}", _run(project, name)) or {}
+    tuned = tune_stage(project) if row.generator == "tuned" else None
+    synced = project.workspace.last("sync")
+    train_seconds = tuned["seconds"] if tuned else 0.0
+    p50, p95 = np.percentile(measured["latency_ms"], [50, 95])
+    table = project.config.decide
+    return Facts(
+        latency_p50_ms=float(p50),
+        latency_p95_ms=float(p95),
+        cost_per_1000=cost_per_1000(
+            fmean(measured["latency_ms"]) / 1000, table.price_per_hour, train_seconds, table.queries_per_month
+        ),
+        train_seconds=train_seconds,
+        update_seconds=synced["update_seconds"] if row.retriever else (train_seconds or None),
+        peak_memory_mb=measured["peak_memory_mb"],
+        tokens_per_question=measured["tokens"],
+    )
+
+
+def _context(project: Project) -> ReportContext:
+    facts, prompts, tuned = split_stage(project), prompts_stage(project), tune_stage(project)
+    synced = project.workspace.last("sync")
+    documents, passages = project.index.counts()
+    leaks = project.workspace.last("leaks")
+    return ReportContext(
+        title=project.title,
+        model=project.config.model.name,
+        documents=documents,
+        passages=passages,
+        train=facts["train"],
+        test=facts["test"],
+        left_out=tuple(LeftOut(**item) for item in synced.get("left_out", [])),
+        notes=(*facts["notes"], *leaks.get("notes", [])),
+        training=Training(
+            rows=tuned["plan"]["rows"], tokens=tuned["plan"]["tokens"], steps=tuned["steps"],
+            seconds=tuned["seconds"], mix=tuned["mix"],
+        ) if tuned else None,
+        prompts=tuple(
+            PromptChoice(f"base, {kind}", chosen["template"]["name"], chosen["scores"], chosen["n"])
+            for kind, chosen in prompts.items()
+        ),
+        price_per_hour=project.config.decide.price_per_hour,
+        queries_per_month=project.config.decide.queries_per_month,
+        finished=datetime.now(UTC).isoformat(timespec="seconds"),
+        version=groundtune.__version__,
+        config=project.text,
+    )  # fmt: skip
+
+
+def _spread(examples: Sequence[Example], n: int) -> list[str]:
+    step = max(1, len(examples) // n)
+    return [example.question for example in examples[::step][:n]]

@@ -1,0 +1,22 @@
+"""Statistics on arrays: how sure a mean or a difference is when examples come in clusters (those of one document).
+
+Pure functions. A row is an example, its cluster label says which others it is like; scores lie between 0 and 1, and so
+differences of scores between -1 and 1.
+"""
+
+from groundtune.stats.bootstrap import clustered_bootstrap, interval, probability_best
+from groundtune.stats.clusters import design_effect
+from groundtune.stats.permutation import holm, paired_p
+from groundtune.stats.power import LEAST_EFFECT, examples_needed, smallest_detectable
+
+__all__ = [
+    "LEAST_EFFECT",
+    "clustered_bootstrap",
+    "design_effect",
+    "examples_needed",
+    "holm",
+    "interval",
+    "paired_p",
+    "probability_best",
+    "smallest_detectable",
+]

@@ -1,0 +1,232 @@
+"""Trains a LoRA adapter (Hu et al. 2021) within a time budget; goes on from its last checkpoint after a kill."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from groundtune.config import TuneTable
+from groundtune.tune.packing import Pack, collate, pack, steps, tokenise
+from groundtune.tune.recipes import Row
+from groundtune.types import Json, NoProgress, Progress, Prompt
+from groundtune.workspace import digest, read_json, remove, write_json, writing
+
+if TYPE_CHECKING:
+    import torch
+
+MAX_LENGTH = 2048  # tokens of a row
+WARM_UP = 0.06  # of the steps
+SAFETY = 0.92  # of the time budget is planned for; the rest covers saving and a machine that slows down
+TRIAL_STEPS = 3  # timed before training, to say in advance how long it will take
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What will be trained, and how long that should take."""
+
+    rows: int  # that will be seen, counting each epoch
+    rows_given: int  # what all epochs would come to
+    tokens: int
+    steps: int
+    seconds: float
+    tokens_per_second: float
+
+    @property
+    def left_out(self) -> int:
+        """Rows that the time budget has no room for."""
+        return self.rows_given - self.rows
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What was trained: the plan, the time it really took (all attempts together), and the loss over its last tenth."""
+
+    plan: Plan
+    seconds: float
+    steps: int
+    loss: float
+
+    def to_json(self) -> Json:
+        return asdict(self)
+
+
+class Trainer:
+    """One training run in one folder: plan, then train. The same rows and settings give the same adapter."""
+
+    def __init__(
+        self,
+        tokenizer: Any,
+        model: Any,
+        render: Callable[[Prompt], str],
+        rows: Sequence[Row],
+        table: TuneTable,
+        folder: Path,
+    ) -> None:
+        """model: a bare causal language model of its own, which gets LoRA layers here; render: a prompt's text.
+
+        folder: where the adapter will be; checkpoints stand beside it until then.
+        """
+        import torch
+
+        torch.manual_seed(table.seed)
+        self._table = table
+        self._folder = folder
+        self._checkpoints = folder.with_name(f"{folder.name}-checkpoints")
+        self._pad = tokenizer.pad_token_id
+        self._model = _with_lora(model, table)
+        self._packs = pack([(row.pack, tokenise(row, render, tokenizer, MAX_LENGTH)) for row in rows])
+        self._inputs = digest([rows, table])
+
+    def plan(self) -> Plan:
+        """Times a few steps (nothing is learnt from them) and says what fits into the time budget.
+
+        Training that was begun keeps its plan.
+        """
+        begun = self._last_checkpoint()
+        if begun is not None:
+            return Plan(**read_json(begun / "state.json")["plan"])
+        everything = self._schedule()
+        sample = everything[:: max(1, len(everything) // TRIAL_STEPS)][:TRIAL_STEPS]
+        self._loss(sample[0])  # the first step of a process is slower than all others
+        began = time.perf_counter()
+        for packs in sample:
+            self._loss(packs).backward()  # type: ignore[no-untyped-call]
+        speed = sum(_tokens(packs) for packs in sample) / (time.perf_counter() - began)
+        self._model.zero_grad(set_to_none=True)
+        budget = self._table.minutes * 60 * SAFETY * speed
+        chosen: list[list[Pack]] = []
+        for packs in everything:
+            if chosen and sum(map(_tokens, chosen)) + _tokens(packs) > budget:
+                break
+            chosen.append(packs)
+        tokens = sum(map(_tokens, chosen))
+        return Plan(_rows(chosen), _rows(everything), tokens, len(chosen), tokens / speed, speed)
+
+    def train(self, plan: Plan, progress: Progress | None = None) -> Trained:
+        """Trains by the plan into the folder (a PEFT adapter). Raises WorkFailed where the disk is full."""
+        import torch
+
+        progress = progress or NoProgress()
+        optimizer = torch.optim.AdamW(self._trainable(), lr=self._table.rate, weight_decay=0.0)
+        step, spent, losses = self._resume(optimizer)
+        schedule = self._schedule()[: plan.steps]
+        progress.start("tuning", plan.tokens)
+        progress.advance(sum(map(_tokens, schedule[:step])))
+        began = saved = time.perf_counter()
+        while step < len(schedule) and spent + time.perf_counter() - began < self._table.minutes * 60:
+            losses.append(self._step(optimizer, schedule[step], step / len(schedule)))
+            progress.advance(_tokens(schedule[step]))
+            step += 1
+            if time.perf_counter() - saved > self._table.checkpoint_minutes * 60:
+                self._save(optimizer, plan, step=step, seconds=spent + time.perf_counter() - began, losses=losses)
+                saved = time.perf_counter()
+        progress.finish()
+        last = losses[-max(1, len(losses) // 10) :]
+        trained = Trained(plan, spent + time.perf_counter() - began, step, sum(last) / len(last))
+        with writing(self._folder) as temporary:
+            self._model.save_pretrained(temporary)
+            write_json(temporary / "groundtune.json", trained.to_json())
+        remove(self._checkpoints)
+        return trained
+
+    def _schedule(self) -> list[list[Pack]]:
+        """The steps of all epochs, each epoch in an order of its own."""
+        epochs = int(self._table.epochs)
+        ordered = [group for e in range(epochs) for group in self._epoch(e)]
+        part = self._epoch(epochs)
+        return ordered + part[: round((self._table.epochs - epochs) * len(part))]
+
+    def _epoch(self, number: int) -> list[list[Pack]]:
+        return steps(self._packs, self._table.batch, self._table.seed * 1000 + number)
+
+    def _step(self, optimizer: Any, packs: list[Pack], done: float) -> float:
+        import torch
+
+        # The rate rises over the first steps, then falls in a straight line to zero.
+        rate = self._table.rate * min(1.0, (done + 1e-3) / WARM_UP, (1 - done) / (1 - WARM_UP))
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        loss = self._loss(packs)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self._trainable(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        return float(loss.detach())
+
+    def _loss(self, packs: list[Pack]) -> torch.Tensor:
+        """Mean cross-entropy over the answers' tokens; logits are computed there and nowhere else."""
+        import torch
+
+        model = self._model.get_base_model()
+        batch = collate(packs, self._pad)
+        device = model.device
+        states = model.get_decoder()(
+            input_ids=batch.ids.to(device),
+            position_ids=batch.positions.to(device),
+            attention_mask=batch.mask.to(device),
+            use_cache=False,
+        ).last_hidden_state  # (B, T, hidden)
+        labels = batch.labels.to(device)
+        wanted = labels != -100
+        logits = model.get_output_embeddings()(states[wanted])  # (answer tokens, vocabulary)
+        return torch.nn.functional.cross_entropy(logits.float(), labels[wanted])
+
+    def _trainable(self) -> list[Any]:
+        return [parameter for parameter in self._model.parameters() if parameter.requires_grad]
+
+    def _save(self, optimizer: Any, plan: Plan, *, step: int, seconds: float, losses: list[float]) -> None:
+        """A checkpoint is a new folder; older ones go only when it is whole."""
+        import torch
+
+        older = list(self._checkpoints.glob("step-*"))
+        with writing(self._checkpoints / f"step-{step:06d}") as temporary:
+            temporary.mkdir()
+            torch.save({"adapter": _weights(self._model), "optimizer": optimizer.state_dict()}, temporary / "state.pt")
+            state = {"inputs": self._inputs, "plan": asdict(plan), "step": step, "seconds": seconds, "losses": losses}
+            write_json(temporary / "state.json", state)
+        for folder in older:
+            remove(folder)
+
+    def _last_checkpoint(self) -> Path | None:
+        """The newest checkpoint of this very training, if there is one."""
+        for folder in sorted(self._checkpoints.glob("step-*"), reverse=True):
+            if read_json(folder / "state.json")["inputs"] == self._inputs:
+                return folder
+        return None
+
+    def _resume(self, optimizer: Any) -> tuple[int, float, list[float]]:
+        """Takes up the last checkpoint: steps done, seconds spent, losses so far."""
+        import torch
+
+        folder = self._last_checkpoint()
+        if folder is None:
+            return 0, 0.0, []
+        state = read_json(folder / "state.json")
+        saved = torch.load(folder / "state.pt", weights_only=True)
+        self._model.load_state_dict(saved["adapter"], strict=False)
+        optimizer.load_state_dict(saved["optimizer"])
+        return state["step"], state["seconds"], state["losses"]
+
+
+def _with_lora(model: Any, table: TuneTable) -> Any:
+    from peft import LoraConfig, get_peft_model
+
+    config = LoraConfig(
+        r=table.rank, lora_alpha=2 * table.rank, lora_dropout=0.0, target_modules="all-linear", task_type="CAUSAL_LM"
+    )
+    return get_peft_model(model, config).train()
+
+
+def _weights(model: Any) -> dict[str, Any]:
+    return {name: value.detach() for name, value in model.named_parameters() if value.requires_grad}
+
+
+def _tokens(packs: Sequence[Pack]) -> int:
+    return sum(one.length for one in packs)
+
+
+def _rows(groups: Sequence[Sequence[Pack]]) -> int:
+    return sum(len(one.rows) for packs in groups for one in packs)

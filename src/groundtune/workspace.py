@@ -1,0 +1,196 @@
+"""The workspace: where everything that Groundtune makes lies, how it is written, and what is already done.
+
+Every write goes to a temporary name beside its target and is renamed, so a reader sees the old file or the new one,
+never half of one. A stage that finished leaves a mark with the digest of its inputs; unchanged inputs skip the stage.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from groundtune.errors import UserError, WorkFailed
+from groundtune.types import Json
+
+
+def digest(value: Any) -> str:
+    """A short sha256 (16 hex digits) of any value made of dataclasses, mappings, sequences and scalars."""
+    return hashlib.sha256(dumps(value).encode()).hexdigest()[:16]
+
+
+def dumps(value: Any) -> str:
+    """One line of JSON with sorted keys; dataclasses become objects, sets become sorted lists."""
+    return json.dumps(value, default=_plain, sort_keys=True, ensure_ascii=False)
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+    if isinstance(value, (set, frozenset)):
+        return sorted(value)
+    if isinstance(value, Path):
+        return str(value)
+    if hasattr(value, "model_dump"):
+        return value.model_dump(mode="json")
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path` that becomes `path` when the block ends well, and is removed when it does not.
+
+    The block may make a file or a folder there. Raises WorkFailed where the disk is full; what stood at `path` before
+    is still there then.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
+    aside = path.with_name(f".{path.name}.{os.getpid()}.old")
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield temporary
+            for written in (temporary, *temporary.rglob("*")):
+                _fsync(written)
+            if path.is_dir():  # a folder cannot be renamed onto one that is not empty
+                path.rename(aside)
+            temporary.replace(path)
+            _fsync(path.parent)
+        finally:
+            remove(temporary)
+            if path.exists():
+                remove(aside)
+            elif aside.exists():
+                aside.rename(path)
+
+
+@contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turns a full or read-only disk into a message that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise WorkFailed(
+                f"{path}: the disk is full", "free some space and run the same command: it goes on where it stopped"
+            ) from error
+        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM, errno.EEXIST, errno.ENOTDIR):
+            raise UserError(f"{path}: not writable ({error.strerror})", "choose another [workspace] path") from error
+        raise
+
+
+def remove(path: Path) -> None:
+    """Removes a file or a folder, if it is there."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a text file whole or not at all."""
+    with writing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes a value as indented JSON, whole or not at all."""
+    write_text(path, json.dumps(json.loads(dumps(value)), indent=2, ensure_ascii=False) + "\n")
+
+
+def write_jsonl(path: Path, rows: Iterable[Any]) -> None:
+    """Writes one JSON value a line, whole or not at all."""
+    write_text(path, "".join(dumps(row) + "\n" for row in rows))
+
+
+def read_json(path: Path) -> Json:
+    """The JSON object in a file of the workspace. Raises UserError where it is damaged."""
+    try:
+        value: Json = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{path}: damaged ({error})", "remove this file and run again: it is made anew") from error
+    return value
+
+
+def read_jsonl(path: Path) -> list[Json]:
+    """The JSON objects in a file, one a line. A last line that was cut off by a kill is left out."""
+    lines = path.read_bytes().split(b"\n")
+    rows: list[Json] = []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            rows.append(json.loads(line))
+        except ValueError as error:
+            if number == len(lines):  # no newline after it: the write was cut off
+                break
+            raise UserError(
+                f"{path} line {number}: damaged ({error})", "remove this file and run again: it is made anew"
+            ) from error
+    return rows
+
+
+class Workspace:
+    """The folder of one project. Knows where things lie and which stages are done; knows nothing of what they do."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @property
+    def index(self) -> Path:
+        return self.root / "index.sqlite"
+
+    @property
+    def train(self) -> Path:
+        return self.root / "examples" / "train.jsonl"
+
+    @property
+    def test(self) -> Path:
+        return self.root / "examples" / "test.jsonl"
+
+    def adapter(self, inputs: str) -> Path:
+        return self.root / "adapters" / inputs
+
+    def records(self, approach: str) -> Path:
+        return self.root / "records" / f"{approach}.jsonl"
+
+    @property
+    def verdict(self) -> Path:
+        return self.root / "verdict.json"
+
+    def report(self, suffix: str) -> Path:
+        return self.root / f"report.{suffix}"
+
+    def done(self, stage: str, inputs: str) -> Json | None:
+        """What the stage left when it last finished on these very inputs (a digest); None if it has to run."""
+        mark = self._mark(stage)
+        if not mark.exists():
+            return None
+        found = read_json(mark)
+        return found["result"] if found["inputs"] == inputs else None
+
+    def last(self, stage: str) -> Json:
+        """What the stage left when it last finished, on whatever inputs; empty if it never did."""
+        mark = self._mark(stage)
+        return dict(read_json(mark)["result"]) if mark.exists() else {}
+
+    def finish(self, stage: str, inputs: str, result: Json) -> None:
+        """Marks a stage as done on these inputs, with a small result to be read by later runs."""
+        write_json(self._mark(stage), {"inputs": inputs, "result": result})
+
+    def _mark(self, stage: str) -> Path:
+        return self.root / "done" / f"{stage}.json"

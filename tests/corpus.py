@@ -1,0 +1,55 @@
+"""Documents, a source and an embedder for tests: small, deterministic, without weights."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from groundtune.parse.text import markdown
+from groundtune.types import Document, LeftOut
+from groundtune.workspace import digest
+
+if TYPE_CHECKING:
+    from groundtune.types import Vectors
+
+
+class HashingEmbedder:
+    """Every word has a direction of its own, so texts are as near as the words that they share."""
+
+    def __init__(self, name: str = "hashing", dimensions: int = 64) -> None:
+        self.name = name
+        self.dimensions = dimensions
+        self.embedded: list[str] = []  # every text so far
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        self.embedded += texts
+        vectors = np.full((len(texts), self.dimensions), 1e-3, dtype=np.float32)
+        for row, text in enumerate(texts):
+            for word in re.findall(r"\w+", text.lower()):
+                vectors[row] += self._direction(word)
+        unit: Vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        return unit
+
+    def _direction(self, word: str) -> Vectors:
+        seed = int.from_bytes(hashlib.sha256(word.encode(errors="replace")).digest()[:8])
+        return np.random.default_rng(seed).normal(size=self.dimensions).astype(np.float32)
+
+
+def document(id: str, text: str, readers: Iterable[str] = (), version: str = "2026-11-22T00:00:00+00:00") -> Document:
+    """A document as the folder source makes it from a Markdown file."""
+    parsed = markdown(text.encode())
+    return Document(id, parsed.text, parsed.title, digest(text), version, parsed.sections, frozenset(readers))
+
+
+class Given:
+    """A source of the documents that it is given."""
+
+    def __init__(self, *documents: Document) -> None:
+        self._documents = documents
+
+    def documents(self, left_out: Callable[[LeftOut], None]) -> Iterator[Document]:
+        yield from self._documents

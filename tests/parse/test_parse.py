@@ -1,0 +1,40 @@
+"""The one door to all formats, and the one guard."""
+
+import subprocess
+import sys
+
+import pytest
+
+from groundtune.errors import UserError
+from groundtune.parse import Format, Parsed, formats, parse
+
+
+def test_the_suffix_says_the_format_in_capitals_too() -> None:
+    assert parse("A.MD", b"# One").title == "One"
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"), [("a.xyz", r"unknown format \.xyz"), ("README", "no suffix"), ("a.json", r"\.json")]
+)
+def test_an_unknown_format_is_refused_and_the_hint_lists_the_known(name: str, reason: str) -> None:
+    with pytest.raises(UserError, match=reason) as raised:
+        parse(name, b"words")
+    assert ".docx" in raised.value.hint
+
+
+def test_whatever_a_reader_raises_becomes_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    def crash(data: bytes) -> Parsed:
+        raise RecursionError("too\n deep")
+
+    monkeypatch.setitem(formats(), ".md", Format("Markdown", crash))
+    with pytest.raises(UserError) as raised:
+        parse("a.md", b"words")
+    assert raised.value.message == "not readable as Markdown (RecursionError: too deep)"
+
+
+def test_looking_formats_up_imports_nothing_heavy() -> None:
+    heavy = "trafilatura", "docx", "pypdfium2", "markdown_it", "charset_normalizer", "yaml"
+    code = f"import sys; from groundtune import parse; parse.formats(); print([m for m in {heavy} if m in sys.modules])"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )

@@ -1,0 +1,131 @@
+"""Tiny models of real architectures with random weights, as Hugging Face folders: what the real ones do, in milliseconds."""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+CHAT = (
+    "{% for m in messages %}<|{{ m['role'] }}|>{{ m['content'] }}<|end|>{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+# As Gemma's: a conversation begins with the user.
+NO_SYSTEM = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system here') }}{% endif %}" + CHAT
+WORDS = """the a of in to is are and or not what which where when who how long does it cost cabinet lamp seed pump water
+price days return order delivery garden Q: A: Text: Label: Input: Output: I don't know Answer with few words out passages
+red green blue yellow black white north south east west one two three four five six seven eight nine ten"""
+CONTEXT = 512  # tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Tiny:
+    """Where the models lie. llama: with a chat template; neox: another architecture, without one; gemmalike: llama whose
+    template refuses a system message; bert: an embedder."""
+
+    llama: Path
+    neox: Path
+    gemmalike: Path
+    bert: Path
+
+
+def build(folder: Path) -> Tiny:
+    """Makes all models in a folder."""
+    import torch
+    from transformers import BertConfig, BertModel, GPTNeoXConfig, GPTNeoXForCausalLM, LlamaConfig, LlamaForCausalLM
+
+    torch.manual_seed(7)
+    tiny = Tiny(folder / "llama", folder / "neox", folder / "gemmalike", folder / "bert")
+    small = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+    tokenizer = _tokenizer()
+    ids = {"eos_token_id": tokenizer.eos_token_id, "bos_token_id": None, "pad_token_id": None}
+    general = {"vocab_size": len(tokenizer), "max_position_embeddings": CONTEXT, **small}
+    llama = _spread(LlamaForCausalLM(LlamaConfig(**general, **ids, num_key_value_heads=1)))
+    for place, template in ((tiny.llama, CHAT), (tiny.gemmalike, NO_SYSTEM)):
+        llama.save_pretrained(place)
+        tokenizer.chat_template = template
+        tokenizer.save_pretrained(place)
+    _spread(GPTNeoXForCausalLM(GPTNeoXConfig(**general, **ids))).save_pretrained(tiny.neox)
+    _tokenizer(pad="<|pad|>").save_pretrained(tiny.neox)
+    padded = _tokenizer(pad="<|pad|>")
+    BertModel(BertConfig(**general, pad_token_id=padded.pad_token_id)).save_pretrained(tiny.bert)
+    padded.save_pretrained(tiny.bert)
+    return tiny
+
+
+def _tokenizer(pad: str | None = None) -> Any:
+    """A byte-level BPE, trained on a few hundred words."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    words = WORDS.split()
+    rng = random.Random(1)
+    bpe = Tokenizer(models.BPE())
+    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    bpe.decoder = decoders.ByteLevel()
+    special = ["<|end|>", "<|pad|>", "<|system|>", "<|user|>", "<|assistant|>"]
+    trainer = trainers.BpeTrainer(
+        vocab_size=480, special_tokens=special, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
+    )
+    bpe.train_from_iterator([" ".join(rng.choices(words, k=12)) + "\n" for _ in range(60)], trainer)
+    return PreTrainedTokenizerFast(tokenizer_object=bpe, eos_token="<|end|>", pad_token=pad)
+
+
+def _spread(model: Any) -> Any:
+    """The model with larger weights than a fresh one has: its answers depend on all of the prompt, and no two are level."""
+    import torch
+
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if parameter.dim() == 2:
+                parameter.mul_(8 if "embed" in name else 5)
+    return model
+
+
+def project(folder: Path, tiny: Tiny, model: Path | str | None = None, more: str = "") -> Path:
+    """A small project on tiny models: a dozen documents, 36 questions, a groundtune.toml that takes seconds. Its path."""
+    docs = folder / "docs"
+    docs.mkdir(parents=True)
+    colours, places = ("red", "green", "blue", "yellow", "black", "white"), ("north", "south", "east", "west")
+    rows = []
+    for number in range(12):
+        name = f"{colours[number % 6]} {'lamp' if number < 6 else 'pump'}"
+        price, days, place = number + 11, number % 7 + 2, places[number % 4]
+        text = f"The {name} costs {price} coins.\n\nIt is delivered in {days} days.\n\nIt stands in the {place} garden.\n"
+        (docs / f"{name.replace(' ', '-')}.md").write_text(f"# The {name}\n\n{text}")
+        for question, answer, quote in (
+            (f"What does the {name} cost?", f"{price} coins", f"costs {price} coins"),
+            (f"How long is the delivery of the {name}?", f"{days} days", f"delivered in {days} days"),
+            (f"In which garden is the {name} standing?", place, f"stands in the {place} garden"),
+        ):
+            evidence = [{"document": f"{name.replace(' ', '-')}.md", "quote": quote}]
+            rows.append({"question": question, "answers": [answer], "evidence": evidence})
+    (folder / "questions.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    config = folder / "groundtune.toml"
+    config.write_text(settings(tiny, model) + more)
+    return config
+
+
+def settings(tiny: Tiny, model: Path | str | None = None, sources: bool = True) -> str:
+    """The groundtune.toml of `project`."""
+    source = '[[sources]]\nkind = "folder"\npath = "docs"\n' if sources else ""
+    return f"""{source}
+[model]
+name = "{model or tiny.llama}"
+threads = 1
+[embedder]
+name = "{tiny.bert}"
+[examples]
+path = "questions.jsonl"
+[prompt]
+candidates_on = 4
+max_tokens = 6
+[measure]
+latency_on = 3
+[tune]
+minutes = 0.5
+epochs = 1
+rank = 2
+"""
