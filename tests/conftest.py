@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, settings
 
 from groundtune.index.store import SqliteIndex
 from tests.corpus import HashingEmbedder
+from tests.tiny import Tiny, build
 
 # The machine may be busy, so time is no criterion of a property; in CI the same examples are drawn every time.
 settings.register_profile(
@@ -30,6 +31,12 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("mounting a small file system takes a root who may mount")
     yield folder
     subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
+    """Tiny real models, made once for all tests."""
+    return build(tmp_path_factory.mktemp("tiny"))
 
 
 @pytest.fixture

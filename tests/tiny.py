@@ -84,6 +84,23 @@ def _spread(model: Any) -> Any:
     return model
 
 
+def adapter(model: Path, folder: Path, seed: int) -> Path:
+    """An adapter of a model with random weights: it says something of its own."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    torch.manual_seed(seed)
+    base = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
+    tuned = get_peft_model(base, LoraConfig(r=4, lora_alpha=16, target_modules="all-linear", task_type="CAUSAL_LM"))
+    with torch.no_grad():
+        for name, parameter in tuned.named_parameters():
+            if "lora_B" in name:
+                parameter.normal_(std=0.3)
+    tuned.save_pretrained(folder)
+    return folder
+
+
 def project(folder: Path, tiny: Tiny, model: Path | str | None = None, more: str = "") -> Path:
     """A small project on tiny models: a dozen documents, 36 questions, a groundtune.toml that takes seconds. Its path."""
     docs = folder / "docs"

@@ -77,13 +77,20 @@ def plan(config: ConfigOption = CONFIG, as_json: JsonOption = False) -> None:
 
 
 @app.command()
-def sync(config: ConfigOption = CONFIG, as_json: JsonOption = False) -> None:
+def sync(
+    config: ConfigOption = CONFIG,
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Build the index anew from nothing.")] = False,
+    as_json: JsonOption = False,
+) -> None:
     """Bring the index in step with the sources."""
     from dataclasses import asdict
 
     from groundtune import stages
 
-    summary = stages.sync_stage(_project(config))
+    project = _project(config)
+    if rebuild:
+        project.workspace.remove_index()
+    summary = stages.sync_stage(project)
     if as_json:
         print(json.dumps(asdict(summary)))
 

@@ -67,7 +67,7 @@ class Template:
             for shot in self.shots
         ]
         parts.append(f"{self._turn(question, passages)}\n{cue}")
-        return Prompt((Message("user", "\n\n".join(parts)),), choices, plain=True)
+        return Prompt((Message("user", "\n\n".join(parts)),), tuple(map(self.completion, choices)), plain=True)
 
     def _turn(self, question: str, passages: Sequence[Passage] | None) -> str:
         lead, _ = _ASK[self.task]

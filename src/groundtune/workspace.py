@@ -154,6 +154,11 @@ class Workspace:
     def index(self) -> Path:
         return self.root / "index.sqlite"
 
+    def remove_index(self) -> None:
+        """Takes the index away, with the files that SQLite keeps beside it; the next sync builds it from nothing."""
+        for suffix in ("", "-wal", "-shm"):
+            remove(self.index.with_name(self.index.name + suffix))
+
     @property
     def train(self) -> Path:
         return self.root / "examples" / "train.jsonl"

@@ -1,6 +1,8 @@
 """After a sync the index holds what the sources hold, and nothing was embedded that it knew already."""
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -78,6 +80,17 @@ def test_a_removed_document_is_gone(open_index: Open) -> None:
     assert brought(index, PRICES) == Summary(removed=1, unchanged=1)
     assert found(index, "send back within thirty days") == set()
     assert index.documents() == {"prices.md": PRICES.text}
+
+
+def test_no_word_and_no_vector_of_what_is_gone_stays_in_the_file(open_index: Open) -> None:
+    index = open_index()
+    brought(index, RETURNS, PRICES)
+    brought(index, document("returns.md", "# Returns\n\nNo more kettles are taken.\n"))
+    with closing(sqlite3.connect(index.path)) as db:
+        db.execute("insert into words (words, rank) values ('integrity-check', 1)")  # raises where words are left over
+        for gone in ("thirty", "students"):
+            assert db.execute("select rowid from words where words match ?", [gone]).fetchall() == []
+        assert db.execute("select count(vector) from passages").fetchone() == (1,)
 
 
 def test_a_renamed_document_keeps_its_vectors(open_index: Open) -> None:

@@ -30,13 +30,14 @@ class TransformersEmbedder:
         import torch
 
         tokenizer, model = self._load()
+        longest = min(MAX_TOKENS, getattr(model.config, "max_position_embeddings", MAX_TOKENS))
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
         vectors = np.zeros((len(texts), model.config.hidden_size), dtype=np.float32)
         with torch.inference_mode():
             for start in range(0, len(order), self._batch):
                 rows = order[start : start + self._batch]
                 inputs = tokenizer(
-                    [texts[i] for i in rows], padding=True, truncation=True, max_length=MAX_TOKENS, return_tensors="pt"
+                    [texts[i] for i in rows], padding=True, truncation=True, max_length=longest, return_tensors="pt"
                 )
                 states = model(**inputs).last_hidden_state  # (batch, tokens, dimensions)
                 mask = inputs["attention_mask"].unsqueeze(-1)
@@ -48,6 +49,7 @@ class TransformersEmbedder:
         with self._lock:
             if self._loaded is None:
                 import torch
+                from safetensors import SafetensorError
                 from transformers import AutoModel, AutoTokenizer
                 from transformers.utils import logging
 
@@ -55,7 +57,7 @@ class TransformersEmbedder:
                 try:
                     tokenizer = AutoTokenizer.from_pretrained(self._weights)
                     model = AutoModel.from_pretrained(self._weights, dtype=torch.float32)
-                except (OSError, ValueError) as error:
+                except (OSError, ValueError, SafetensorError) as error:
                     raise UserError(f"[embedder] name = {self.name!r}: cannot be loaded ({error})") from error
                 self._loaded = (tokenizer, model.eval())
             return self._loaded

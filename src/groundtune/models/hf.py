@@ -6,9 +6,11 @@ import copy
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,37 +23,56 @@ WASTE = 1.25  # a batch may hold so much more tokens than real ones
 
 
 class HFBackend:
-    """Loads the weights at first use. Its generators share them; an adapter is on for its own calls only."""
+    """Loads a model at first use and keeps one at a time: the bare one, or one with an adapter merged into it.
+
+    Merged, a tuned model answers as fast as a bare one, which is how anybody would serve it, and no answer can come
+    from another adapter than its generator's (docs/decisions/006-merged-adapters.md).
+    """
 
     def __init__(self, weights: str, name: str, *, threads: int | None = None, batch: int = 16) -> None:
         self.name = name
         self.batch = batch
         self._weights = weights
         self._threads = threads or len(os.sched_getaffinity(0))
-        self._loaded: tuple[Any, Any] | None = None
-        self._adapters: dict[str, str] = {}  # folder -> PEFT's name of it
+        self._loaded: tuple[Path | None, Any] | None = None
         self.lock = threading.RLock()
 
     def generator(self, adapter: Path | None = None) -> Generator:
         """The bare model, or the model with the adapter in a folder. Raises UserError where that is none of it."""
         if adapter is not None:
-            self._load_adapter(adapter)
+            with self.using(adapter):
+                pass
         return HFGenerator(self, adapter)
 
-    def load(self) -> tuple[Any, Any]:
-        """The tokenizer and the model (transformers', or PEFT's once an adapter is there), loaded once."""
-        with self.lock:
-            if self._loaded is None:
-                self._loaded = self._read_weights()
-            return self._loaded
+    @cached_property
+    def tokenizer(self) -> Any:
+        """The model's tokenizer, padding on the left. Raises UserError where it cannot be loaded."""
+        from transformers import AutoTokenizer
+
+        with self._loading():
+            tokenizer = AutoTokenizer.from_pretrained(self._weights, padding_side="left")
+        if tokenizer.pad_token is None:
+            tokenizer.pad_token = tokenizer.eos_token
+        return tokenizer
+
+    @cached_property
+    def room(self) -> int | None:
+        """How many tokens the model can read; None where its config does not say."""
+        from transformers import AutoConfig
+
+        with self._loading():
+            room: int | None = getattr(AutoConfig.from_pretrained(self._weights), "max_position_embeddings", None)
+        return room
 
     def fresh(self) -> tuple[Any, Any]:
-        """The tokenizer and a copy of the bare model of its own, for training."""
-        return self._read_weights()
+        """The tokenizer and the bare model, for training; the model kept so far is let go."""
+        with self.lock:
+            self._loaded = None
+            return self.tokenizer, self._read_weights()
 
     def render(self, prompt: Prompt) -> str:
         """The text that the model reads for a prompt: in its chat template, or plain where there is none."""
-        tokenizer, _ = self.load()
+        tokenizer = self.tokenizer
         messages = [{"role": message.role, "content": message.content} for message in prompt.messages]
         if prompt.plain or not tokenizer.chat_template:
             return "\n\n".join(message["content"] for message in messages)
@@ -67,55 +88,45 @@ class HFBackend:
 
     @contextmanager
     def using(self, adapter: Path | None) -> Iterator[Any]:
-        """The model with this adapter (None: without any), for as long as the block runs; one block at a time."""
+        """The model with this adapter (None: the bare one), for as long as the block runs; one block at a time."""
         with self.lock:
-            _, model = self.load()
-            if not self._adapters:
-                yield model
-            elif adapter is None:
-                with model.disable_adapter():
-                    yield model
-            else:
-                model.set_adapter(self._adapters[str(adapter)])
-                yield model
+            if self._loaded is None or self._loaded[0] != adapter:
+                self._loaded = None  # lets the other model go before this one comes
+                model = self._read_weights()
+                self._loaded = (adapter, model if adapter is None else self._merged(model, adapter))
+            yield self._loaded[1]
 
-    def _read_weights(self) -> tuple[Any, Any]:
+    def _read_weights(self) -> Any:
         import torch
-        from transformers import AutoModelForCausalLM, AutoTokenizer
+        from transformers import AutoModelForCausalLM
+
+        torch.set_num_threads(self._threads)
+        with self._loading():
+            model: Any = AutoModelForCausalLM.from_pretrained(self._weights, dtype=_dtype(torch))
+        if torch.cuda.is_available():
+            model = model.to("cuda")
+        return model.eval()
+
+    def _merged(self, model: Any, folder: Path) -> Any:
+        from peft import PeftModel
+        from safetensors import SafetensorError
+
+        try:
+            return PeftModel.from_pretrained(model, folder).merge_and_unload().eval()
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+            problem = f"{folder}: not an adapter of {self.name} ({error})"
+            raise UserError(problem, 'run "groundtune tune"') from error
+
+    @contextmanager
+    def _loading(self) -> Iterator[None]:
+        from safetensors import SafetensorError
         from transformers.utils import logging
 
         logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-        torch.set_num_threads(self._threads)
         try:
-            tokenizer = AutoTokenizer.from_pretrained(self._weights, padding_side="left")
-            model: Any = AutoModelForCausalLM.from_pretrained(self._weights, dtype=_dtype(torch))
-        except (OSError, ValueError) as error:
+            yield
+        except (OSError, ValueError, SafetensorError) as error:
             raise UserError(f"[model] name = {self.name!r}: cannot be loaded ({error})") from error
-        if tokenizer.pad_token is None:
-            tokenizer.pad_token = tokenizer.eos_token
-        if torch.cuda.is_available():
-            model = model.to("cuda")
-        return tokenizer, model.eval()
-
-    def _load_adapter(self, folder: Path) -> None:
-        from peft import PeftModel
-
-        with self.lock:
-            if str(folder) in self._adapters:
-                return
-            tokenizer, model = self.load()
-            name = f"adapter{len(self._adapters)}"
-            try:
-                if self._adapters:
-                    model.load_adapter(folder, adapter_name=name)
-                else:
-                    model = PeftModel.from_pretrained(model, folder, adapter_name=name).eval()
-            except (OSError, ValueError, RuntimeError) as error:
-                raise UserError(
-                    f"{folder}: not an adapter of {self.name} ({error})", 'run "groundtune tune"'
-                ) from error
-            self._adapters[str(folder)] = name
-            self._loaded = (tokenizer, model)
 
 
 class HFGenerator:
@@ -133,7 +144,7 @@ class HFGenerator:
 
     def generate(self, prompts: Sequence[Prompt], limits: Limits) -> list[Completion]:
         """One completion a prompt, in order. A prompt with choices is answered with one of them, token by token."""
-        ids = [self._tokens(prompt) for prompt in prompts]
+        ids = [self._tokens(prompt, limits) for prompt in prompts]
         prefix = self._read_prefix(ids)
         done: dict[int, Completion] = {}
         for rows in _batches([len(row) - len(prefix.ids) for row in ids], self._backend.batch):
@@ -145,21 +156,28 @@ class HFGenerator:
         return [done[i] for i in range(len(prompts))]
 
     def stream(self, prompt: Prompt, limits: Limits) -> Iterator[str]:
-        """The completion in pieces, as the model makes them."""
+        """The completion in pieces, as the model makes them; what may be the beginning of a stop is held back."""
         from transformers import TextIteratorStreamer
 
-        tokenizer, _ = self._backend.load()
-        ids = [self._tokens(prompt)]
-        streamer = TextIteratorStreamer(tokenizer, skip_prompt=True, skip_special_tokens=True)
-        arguments = (ids, [prompt.choices], limits, self._read_prefix(ids), streamer)
-        worker = threading.Thread(target=self._generate_batch, args=arguments)
-        worker.start()
-        yield from streamer
-        worker.join()
+        tokenizer = self._backend.tokenizer
+        ids = [self._tokens(prompt, limits)]
+        streamer: Any = TextIteratorStreamer(tokenizer, skip_prompt=True, skip_special_tokens=True)
+        with ThreadPoolExecutor(1) as pool:
+            work = pool.submit(self._generate_batch, ids, [prompt.choices], limits, self._read_prefix(ids), streamer)
+            work.add_done_callback(lambda _: streamer.end())  # after an error too, or nobody would stop waiting
+            yield from _until_stop(streamer, limits.stop)
+            work.result()
 
-    def _tokens(self, prompt: Prompt) -> list[int]:
-        tokenizer, _ = self._backend.load()
+    def _tokens(self, prompt: Prompt, limits: Limits) -> list[int]:
+        """The prompt's ids. Raises UserError where they and the answer are more than the model can read."""
+        tokenizer, room = self._backend.tokenizer, self._backend.room
         ids: list[int] = tokenizer(self._backend.render(prompt), add_special_tokens=False)["input_ids"]
+        if room is not None and len(ids) + limits.max_tokens > room:
+            raise UserError(
+                f"a prompt of {len(ids):,} tokens with {limits.max_tokens:,} for the answer is too long: "
+                f"{self._backend.name} reads {room:,} tokens at the most",
+                "choose a smaller [retrieve] k, [index] passage_chars or [prompt] max_tokens",
+            )
         return ids
 
     def _read_prefix(self, ids: list[list[int]]) -> Prefix:
@@ -167,8 +185,9 @@ class HFGenerator:
         import torch
         from transformers import DynamicCache
 
-        if self._prefix.ids and all(row[: len(self._prefix.ids)] == self._prefix.ids for row in ids):
-            return self._prefix
+        kept = self._prefix
+        if kept.ids and all(row[: len(kept.ids)] == kept.ids and len(row) > len(kept.ids) for row in ids):
+            return kept
         common = common_prefix(ids) if len(ids) > 1 else []
         common = common[: min(len(row) for row in ids) - 1] if ids else []
         if len(common) < SHORTEST_PREFIX:
@@ -176,8 +195,8 @@ class HFGenerator:
         with self._backend.using(self._adapter) as model, torch.inference_mode():
             cache = DynamicCache(config=model.config)
             model(torch.tensor([common], device=model.device), past_key_values=cache, use_cache=True, logits_to_keep=1)
-        self._prefix = Prefix(common, cache)
-        return self._prefix
+        self._prefix = read = Prefix(common, cache)
+        return read
 
     def _generate_batch(
         self, ids: list[list[int]], choices: list[tuple[str, ...]], limits: Limits, prefix: Prefix, streamer: Any = None
@@ -185,7 +204,7 @@ class HFGenerator:
         """Completions of one batch: their texts and numbers of tokens."""
         import torch
 
-        tokenizer, _ = self._backend.load()
+        tokenizer = self._backend.tokenizer
         rows, mask = _padded(ids, len(prefix.ids), tokenizer.pad_token_id)
         options: dict[str, Any] = {}
         if any(choices):
@@ -269,6 +288,22 @@ def _text(tokenizer: Any, tokens: list[int], limits: Limits) -> tuple[str, int]:
     for stop in limits.stop:
         text = text.split(stop)[0]
     return text, length
+
+
+def _until_stop(pieces: Iterable[str], stops: tuple[str, ...]) -> Iterator[str]:
+    """The text of the pieces up to the first stop, in pieces again."""
+    held_back = max(map(len, stops), default=1) - 1
+    text = ""
+    for piece in pieces:
+        text += piece
+        if any(stop in text for stop in stops):
+            break
+        sure = max(0, len(text) - held_back)
+        yield text[:sure]
+        text = text[sure:]
+    for stop in stops:
+        text = text.split(stop)[0]
+    yield text
 
 
 def _only(choices: list[tuple[str, ...]], tokenizer: Any, start: int) -> Any:

