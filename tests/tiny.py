@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 CHAT = (
     "{% for m in messages %}<|{{ m['role'] }}|>{{ m['content'] }}<|end|>{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
@@ -18,6 +20,8 @@ WORDS = """the a of in to is are and or not what which where when who how long d
 price days return order delivery garden Q: A: Text: Label: Input: Output: I don't know Answer with few words out passages
 red green blue yellow black white north south east west one two three four five six seven eight nine ten"""
 CONTEXT = 512  # tokens
+# PEFT 0.21 asks transformers 5 for something by its old name. For the `pytestmark` of tests that tune.
+OLD_NAME = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,7 @@ class Tiny:
 def build(folder: Path) -> Tiny:
     """Makes all models in a folder."""
     import torch
+    from tokenizers.processors import TemplateProcessing
     from transformers import BertConfig, BertModel, GPTNeoXConfig, GPTNeoXForCausalLM, LlamaConfig, LlamaForCausalLM
 
     torch.manual_seed(7)
@@ -51,6 +56,8 @@ def build(folder: Path) -> Tiny:
     _tokenizer(pad="<|pad|>").save_pretrained(tiny.neox)
     padded = _tokenizer(pad="<|pad|>")
     BertModel(BertConfig(**general, pad_token_id=padded.pad_token_id)).save_pretrained(tiny.bert)
+    end = ("<|end|>", padded.eos_token_id)  # as BERT's, so that even an empty text is a token
+    padded.backend_tokenizer.post_processor = TemplateProcessing(single="$A <|end|>", special_tokens=[end])
     padded.save_pretrained(tiny.bert)
     return tiny
 
@@ -67,7 +74,10 @@ def _tokenizer(pad: str | None = None) -> Any:
     bpe.decoder = decoders.ByteLevel()
     special = ["<|end|>", "<|pad|>", "<|system|>", "<|user|>", "<|assistant|>"]
     trainer = trainers.BpeTrainer(
-        vocab_size=480, special_tokens=special, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
+        vocab_size=480,
+        special_tokens=special,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
     )
     bpe.train_from_iterator([" ".join(rng.choices(words, k=12)) + "\n" for _ in range(60)], trainer)
     return PreTrainedTokenizerFast(tokenizer_object=bpe, eos_token="<|end|>", pad_token=pad)
@@ -80,7 +90,7 @@ def _spread(model: Any) -> Any:
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if parameter.dim() == 2:
-                parameter.mul_(8 if "embed" in name else 5)
+                parameter.mul_(25 if "lm_head" in name else 8 if "embed" in name else 5)
     return model
 
 
@@ -110,7 +120,9 @@ def project(folder: Path, tiny: Tiny, model: Path | str | None = None, more: str
     for number in range(12):
         name = f"{colours[number % 6]} {'lamp' if number < 6 else 'pump'}"
         price, days, place = number + 11, number % 7 + 2, places[number % 4]
-        text = f"The {name} costs {price} coins.\n\nIt is delivered in {days} days.\n\nIt stands in the {place} garden.\n"
+        text = (
+            f"The {name} costs {price} coins.\n\nIt is delivered in {days} days.\n\nIt stands in the {place} garden.\n"
+        )
         (docs / f"{name.replace(' ', '-')}.md").write_text(f"# The {name}\n\n{text}")
         for question, answer, quote in (
             (f"What does the {name} cost?", f"{price} coins", f"costs {price} coins"),

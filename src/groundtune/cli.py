@@ -38,7 +38,7 @@ def init(
     docs: Annotated[Path | None, typer.Option(help="The folder of your documents.")] = None,
     examples: Annotated[Path | None, typer.Option(help="The file of your examples.")] = None,
     config: ConfigOption = CONFIG,
-    force: Annotated[bool, typer.Option(help="Write over a file that is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
 ) -> None:
     """Look at documents and examples, say what they are, and write groundtune.toml."""
     from groundtune.start import write_config

@@ -13,7 +13,19 @@ from groundtune.index.store import SqliteIndex
 from groundtune.metrics.evidence import holds
 from groundtune.models import load_backend, load_embedder
 from groundtune.models.backend import Backend
-from groundtune.types import Document, Example, LeftOut, NoProgress, Passage, Progress, Retriever, Source
+from groundtune.types import (
+    EVERYONE,
+    Document,
+    Example,
+    Hit,
+    LeftOut,
+    NoProgress,
+    Passage,
+    Progress,
+    Reader,
+    Retriever,
+    Source,
+)
 from groundtune.workspace import Workspace, digest
 
 
@@ -82,8 +94,29 @@ def solved_cases(examples: Sequence[Example]) -> list[Document]:
     for example in examples:
         ask, answer = cues[example.task]
         text = f"{ask}: {example.question}\n{answer}: {example.answers[0] if example.answers else ''}"
-        documents.append(Document(f"example/{example.id}", text, "", digest(text), ""))
+        documents.append(Document(solved_case(example), text, "", digest(text), ""))
     return documents
+
+
+def solved_case(example: Example) -> str:
+    """The id of the document that `solved_cases` makes of an example."""
+    return f"example/{example.id}"
+
+
+class LeaveOneOut:
+    """A retriever that finds for a train question everything but its own solved case."""
+
+    def __init__(self, retriever: Retriever, examples: Sequence[Example]) -> None:
+        self._retriever = retriever
+        self._own = {example.question: solved_case(example) for example in examples}
+
+    def search(self, queries: Sequence[str], k: int, reader: Reader = EVERYONE) -> list[list[Hit]]:
+        """As the retriever does, one passage deeper, so that `k` are left."""
+        found = self._retriever.search(queries, k + 1, reader)
+        return [
+            [hit for hit in hits if hit.passage.document != self._own.get(query)][:k]
+            for query, hits in zip(queries, found, strict=True)
+        ]
 
 
 def holds_evidence(passage: Passage, example: Example) -> bool:

@@ -11,6 +11,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -75,14 +76,25 @@ def disk_errors(path: Path) -> Iterator[None]:
     """Turns a full or read-only disk into a message that says what to do."""
     try:
         yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    except Exception as error:
+        number = _number(error)
+        if number in (errno.ENOSPC, errno.EDQUOT):
             raise WorkFailed(
                 f"{path}: the disk is full", "free some space and run the same command: it goes on where it stopped"
             ) from error
-        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM, errno.EEXIST, errno.ENOTDIR):
-            raise UserError(f"{path}: not writable ({error.strerror})", "choose another [workspace] path") from error
+        if number in (errno.EACCES, errno.EROFS, errno.EPERM, errno.EEXIST, errno.ENOTDIR):
+            raise UserError(
+                f"{path}: not writable ({os.strerror(number)})", "choose another [workspace] path"
+            ) from error
         raise
+
+
+def _number(error: Exception) -> int:
+    """The system's number for what went wrong, 0 where it is something else; Rust's libraries say it in words alone."""
+    if isinstance(error, OSError):
+        return error.errno or 0
+    found = re.search(r"\(os error (\d+)\)", str(error))
+    return int(found[1]) if found else 0
 
 
 def remove(path: Path) -> None:
@@ -109,7 +121,7 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Writes a value as indented JSON, whole or not at all."""
-    write_text(path, json.dumps(json.loads(dumps(value)), indent=2, ensure_ascii=False) + "\n")
+    write_text(path, json.dumps(value, default=_plain, indent=2, ensure_ascii=False) + "\n")
 
 
 def write_jsonl(path: Path, rows: Iterable[Any]) -> None:

@@ -14,8 +14,9 @@ from groundtune.errors import UserError
 from groundtune.models import load_backend
 from groundtune.models.hf import HFBackend
 from groundtune.types import Completion, Generator, Limits, Message, Prompt
-from tests.tiny import CONTEXT, Tiny, adapter
+from tests.tiny import CONTEXT, OLD_NAME, Tiny, adapter
 
+pytestmark = OLD_NAME
 WORDS = ["red", "lamp", "cost", "north", "Zürich", "\n", "7", "Answer with few words", "🌱"]
 SHARED = "Answer with few words out of the passages. What is the price of the red lamp in the north garden? "
 LIMITS = Limits(max_tokens=7)
@@ -82,12 +83,13 @@ def test_no_prompt_has_no_completion(backend: HFBackend) -> None:
     assert backend.generator().generate([], LIMITS) == []
 
 
-def test_base_and_adapters_take_turns_and_never_mix(backend: HFBackend, adapters: list[Path]) -> None:
+def test_base_and_adapters_take_turns_and_never_mix(backend: HFBackend, tiny: Tiny, adapters: list[Path]) -> None:
     prompts = [prompt(f"{word} garden", SHARED) for word in ("red", "green", "north")]
     base = backend.generator()
     before = one_by_one(base, prompts)
     first, second = (backend.generator(folder) for folder in adapters)
-    alone = [one_by_one(HFBackend(backend._weights, "alone", threads=1).generator(folder), prompts) for folder in adapters]
+    weights = str(getattr(tiny, backend.name))
+    alone = [one_by_one(HFBackend(weights, "alone", threads=1).generator(folder), prompts) for folder in adapters]
 
     for _ in range(2):
         assert [said(one) for one in first.generate(prompts, LIMITS)] == alone[0]
@@ -164,8 +166,8 @@ def test_an_error_in_the_midst_of_a_stream_reaches_the_reader(
     def broken(*arguments: object, **options: object) -> None:
         raise RuntimeError("out of memory")
 
-    _, model = backend.load()
-    monkeypatch.setattr(model, "generate", broken)
+    with backend.using(None) as model:
+        monkeypatch.setattr(model, "generate", broken)
 
     with pytest.raises(RuntimeError, match="out of memory"):
         list(backend.generator().stream(prompt("red"), LIMITS))
@@ -198,14 +200,12 @@ def test_a_damaged_model_folder_is_named(tiny: Tiny, tmp_path: Path, damaged: st
 
 
 @pytest.mark.parametrize("damaged", ["adapter_model.safetensors", "adapter_config.json", "all of it"])
-def test_what_is_no_adapter_is_named_and_the_base_still_answers(
-    tiny: Tiny, tmp_path: Path, adapters: list[Path], damaged: str
-) -> None:
+def test_what_is_no_adapter_is_named_and_the_base_still_answers(tiny: Tiny, tmp_path: Path, damaged: str) -> None:
     backend = HFBackend(str(tiny.llama), "llama", threads=1)
     expected = one_by_one(backend.generator(), [prompt("red")])
     folder = tmp_path / "adapter"
     if damaged != "all of it":
-        shutil.copytree(adapters[0], folder)
+        adapter(tiny.llama, folder, 1)
         (folder / damaged).write_bytes(b"{")
 
     with pytest.raises(UserError, match="not an adapter of llama"):

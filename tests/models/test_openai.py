@@ -72,7 +72,10 @@ def echo(handler: Handler, body: dict[str, Any]) -> None:
         message = {"role": "assistant", "content": text}
         usage = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
         choice = {"index": 0, "message": message, "finish_reason": "stop"}
-        handler.send(200, {"id": "1", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice], "usage": usage})
+        handler.send(
+            200,
+            {"id": "1", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice], "usage": usage},
+        )
         return
     handler.send(200, "".join(map(event, text.split(" "))) + "data: [DONE]\n\n", "text/event-stream")
 
@@ -197,7 +200,11 @@ def test_an_error_in_the_server_is_passed_on_without_the_key(
 
 
 def test_an_answer_in_another_protocol_is_named(endpoint: Endpoint) -> None:
-    for value, kind in (("<html>hello</html>", "text/html"), ({"hello": 1}, "application/json"), ("{", "application/json")):
+    for value, kind in (
+        ("<html>hello</html>", "text/html"),
+        ({"hello": 1}, "application/json"),
+        ("{", "application/json"),
+    ):
         endpoint.reply = lambda handler, body, value=value, kind=kind: handler.send(200, value, kind)  # type: ignore[misc]
 
         with pytest.raises(WorkFailed, match="no answer of an OpenAI-compatible endpoint") as caught:

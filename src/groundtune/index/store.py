@@ -78,9 +78,11 @@ class SqliteIndex:
             return []
         match = " OR ".join(f'"{word}"' for word in dict.fromkeys(words))
         rows = self._rows(
-            f"""select words.rowid, -bm25(words) from words
-                join passages p on p.id = words.rowid join documents d on d.id = p.document
-                where words match :match and {PERMITTED} order by bm25(words), words.rowid limit :n""",  # noqa: S608
+            f"""with found as materialized
+                    (select rowid as id, bm25(words) as score from words where words match :match)
+                select found.id, -found.score from found
+                join passages p on p.id = found.id join documents d on d.id = p.document
+                where {PERMITTED} order by found.score, found.id limit :n""",  # noqa: S608
             {"match": match, "groups": _groups(reader), "n": n},
         )
         return [(int(id), float(score)) for id, score in rows]

@@ -56,7 +56,7 @@ class TransformersEmbedder:
                 logging.disable_progress_bar()  # type: ignore[no-untyped-call]
                 try:
                     tokenizer = AutoTokenizer.from_pretrained(self._weights)
-                    model = AutoModel.from_pretrained(self._weights, dtype=torch.float32)
+                    model = AutoModel.from_pretrained(self._weights, dtype=torch.float32, use_safetensors=True)
                 except (OSError, ValueError, SafetensorError) as error:
                     raise UserError(f"[embedder] name = {self.name!r}: cannot be loaded ({error})") from error
                 self._loaded = (tokenizer, model.eval())

@@ -64,15 +64,22 @@ def create(
     *,
     path: str,
     include: Sequence[str] = ("**/*",),
-    ignore: Sequence[str] = USUALLY_IGNORED,
+    ignore: Sequence[str] = (),
     max_megabytes: Annotated[float, Field(gt=0, le=10_000)] = 20,
 ) -> Source:
     """A source of the documents in a folder.
 
-    path: the folder. include, ignore: patterns as in .gitignore, of files to take and of files to pass over.
+    path: the folder. include, ignore: patterns as in .gitignore, of files to take and of files to pass over
+    besides those that are usually ignored.
     max_megabytes: larger files are left out. Raises UserError for a pattern that is none.
     """
-    return Folder(parser, Path(path), _patterns("include", include), _patterns("ignore", ignore), max_megabytes)
+    return Folder(
+        parser,
+        Path(path),
+        _patterns("include", include),
+        _patterns("ignore", [*USUALLY_IGNORED, *ignore]),
+        max_megabytes,
+    )
 
 
 class Folder:

@@ -10,7 +10,7 @@ from groundtune.config import ApproachTable
 from groundtune.errors import UserError
 from groundtune.measure.prompting import candidate_templates, choose_template
 from groundtune.models.backend import TunableBackend
-from groundtune.project import Project, holds_evidence
+from groundtune.project import LeaveOneOut, Project, holds_evidence, solved_case
 from groundtune.prompts import Shot, Template, trained
 from groundtune.stages.data import file_digest, split_stage, train_examples
 from groundtune.tune.recipes import Material, Row, mixed
@@ -40,12 +40,12 @@ def prompts_stage(project: Project) -> Json:
             name=f"base, {kind}",
             generator=project.backend.generator(),
             template=templates[0],
-            retriever=project.retriever if kind == "context" else None,
+            retriever=LeaveOneOut(project.retriever, asked) if kind == "context" else None,
             k=project.config.retrieve.k,
             max_tokens=facts["max_tokens"],
             choices=tuple(facts["choices"]),
         )
-        choice = choose_template(plain, _for_kind(templates, kind), asked, project.progress)
+        choice = choose_template(plain, templates, asked, project.progress)
         result[kind] = {"template": asdict(choice.best), "scores": choice.scores, "n": choice.n}
         project.progress.say(f"prompt for the base model, {kind}: {choice.best.name} of {_scores(choice.scores)}")
     project.workspace.finish("prompts", inputs, result)
@@ -133,7 +133,7 @@ def _material(project: Project) -> Material:
     hidden = set(facts["held_out_documents"]) if project.config.question == "skill" else set()
 
     def allowed(passage: Passage, example: Example) -> bool:
-        return passage.document not in hidden and passage.document != f"example/{example.id}"
+        return passage.document not in hidden and passage.document != solved_case(example)
 
     with_retriever = any(row.retriever for row in rows(project, "tuned").values())
     reads_documents = project.config.question == "knowledge" and bool(project.sources)
@@ -154,16 +154,10 @@ def _gold(project: Project) -> Callable[[Example], Passage | None]:
 
     def gold(example: Example) -> Passage | None:
         hits = project.retriever.search([example.question], 5)[0]
-        own = f"example/{example.id}"
-        passages = [hit.passage for hit in hits if hit.passage.document != own]
+        passages = [hit.passage for hit in hits if hit.passage.document != solved_case(example)]
         return next((p for p in passages if holds_evidence(p, example)), passages[0] if passages else None)
 
     return gold
-
-
-def _for_kind(templates: Sequence[Template], kind: str) -> list[Template]:
-    # Eight solved examples with a passage each would fill the prompt, and the time.
-    return [template for template in templates if kind == "closed" or len(template.shots) <= 4]
 
 
 def _template(row: Json) -> Template:

@@ -31,7 +31,7 @@ def split_stage(project: Project) -> Json:
     if loaded.retrieval_only:
         raise UserError(
             f"{table.path}: its questions have evidence but no answers, so there is nothing to tune on or to score",
-            "python -m benchmarks.retrieval measures retrieval alone",
+            "give the questions answers (docs/examples.md)",
         )
     parts = split(
         loaded.examples,

@@ -9,6 +9,7 @@ from statistics import fmean
 
 import groundtune
 from groundtune.decide import Facts, cost_per_1000, decide, smallest_visible_difference
+from groundtune.errors import UserError
 from groundtune.measure.records import measure, read_records
 from groundtune.measure.resources import latencies, peak_memory_mb, reset_peak_memory
 from groundtune.project import Project
@@ -47,6 +48,9 @@ def measure_stage(project: Project) -> None:
 def decide_stage(project: Project) -> Json:
     """The verdict over all records; also in verdict.json."""
     facts = split_stage(project)
+    for name in rows(project):
+        if project.workspace.done(f"measure-{name}", _run(project, name)) is None:
+            raise UserError(f"{name} is not measured yet with this config and these documents", 'run "groundtune run"')
     records = {name: read_records(project.workspace.records(name)) for name in rows(project)}
     verdict = decide(
         records,
@@ -79,7 +83,7 @@ def visible_difference(project: Project) -> float:
 def _run(project: Project, name: str) -> str:
     """The digest of all that an approach's answers depend on."""
     row = rows(project)[name]
-    made = tune_stage(project) if row.generator == "tuned" else prompts_stage(project)
+    made = project.workspace.last("tune" if row.generator == "tuned" else "prompts")
     test = file_digest(project.workspace.test)
     return digest([build_inputs(project), row, made, test, project.config.measure, groundtune.__version__])
 
@@ -89,7 +93,7 @@ def _facts(project: Project, name: str) -> Facts:
 
     row = rows(project)[name]
     measured = project.workspace.done(f"measure-{name}", _run(project, name)) or {}
-    tuned = tune_stage(project) if row.generator == "tuned" else None
+    tuned = project.workspace.last("tune") if row.generator == "tuned" else None
     synced = project.workspace.last("sync")
     train_seconds = tuned["seconds"] if tuned else 0.0
     p50, p95 = np.percentile(measured["latency_ms"], [50, 95])
@@ -108,7 +112,7 @@ def _facts(project: Project, name: str) -> Facts:
 
 
 def _context(project: Project) -> ReportContext:
-    facts, prompts, tuned = split_stage(project), prompts_stage(project), tune_stage(project)
+    facts, prompts, tuned = (project.workspace.last(stage) for stage in ("split", "prompts", "tune"))
     synced = project.workspace.last("sync")
     documents, passages = project.index.counts()
     leaks = project.workspace.last("leaks")

@@ -90,10 +90,10 @@ def _context_rows(material: Material, search: Search, table: TuneTable, rng: ran
         if example.id in used:
             continue
         passages = _with_gold(found[example.id][: material.k], gold[example.id])
-        others = [one for one in _of(about, passages) if one.id not in used and one is not example]
+        others = [one for one in _of(about, passages, material) if one.id not in used and one is not example]
         sharing = [example, *_sample(others, MOST_SHARING - 1, rng)]
         used |= {one.id for one in sharing}
-        strangers = [one for one in _of(near, passages) if not _answered_by(material, passages, one)]
+        strangers = [one for one in _of(near, passages, material) if _in_vain(material, passages, one)]
         share = sum(rng.random() > table.gold_share for _ in sharing)
         rows += [_context_row(material, one, passages, example.id, _answer(one)) for one in sharing]
         rows += [
@@ -120,19 +120,24 @@ def _with_gold(passages: list[Passage], gold: Passage | None) -> list[Passage]:
     return passages if gold is None or gold in passages else [*passages[:-1], gold]
 
 
-def _of(examples: dict[int, list[Example]], passages: list[Passage]) -> list[Example]:
-    return list({one.id: one for passage in passages for one in examples[passage.id]}.values())
+def _of(examples: dict[int, list[Example]], passages: list[Passage], material: Material) -> list[Example]:
+    """The passages' examples that may be learnt with all of them."""
+    found = {one.id: one for passage in passages for one in examples[passage.id]}
+    return [one for one in found.values() if all(material.allowed(passage, one) for passage in passages)]
 
 
 def _sample(examples: list[Example], most: int, rng: random.Random) -> list[Example]:
     return rng.sample(examples, min(most, len(examples)))
 
 
-def _answered_by(material: Material, passages: list[Passage], example: Example) -> bool:
-    """Whether the passages may hold the answer: their evidence, or its very words."""
+def _in_vain(material: Material, passages: list[Passage], example: Example) -> bool:
+    """Whether the answer stands in none of the passages, neither its evidence nor its very words.
+
+    Never so for labels and longer texts: their answers stand in no passage anyway.
+    """
     texts = [passage.text.lower() for passage in passages]
     said = any(answer.lower() in text for answer in example.answers for text in texts)
-    return said or any(material.holds(passage, example) for passage in passages)
+    return example.task == "qa" and not said and not any(material.holds(passage, example) for passage in passages)
 
 
 def _context_row(material: Material, example: Example, passages: list[Passage], pack: str, answer: str) -> Row:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,7 +78,8 @@ class Trainer:
         self._checkpoints = folder.with_name(f"{folder.name}-checkpoints")
         self._pad = tokenizer.pad_token_id
         self._model = _with_lora(model, table)
-        self._packs = pack([(row.pack, tokenise(row, render, tokenizer, MAX_LENGTH)) for row in rows])
+        longest = min(MAX_LENGTH, getattr(model.config, "max_position_embeddings", MAX_LENGTH))
+        self._packs = pack([(row.pack, tokenise(row, render, tokenizer, longest)) for row in rows])
         self._inputs = digest([rows, table])
 
     def plan(self) -> Plan:
@@ -85,6 +87,8 @@ class Trainer:
 
         Training that was begun keeps its plan.
         """
+        if (trained := self._finished()) is not None:
+            return trained.plan
         begun = self._last_checkpoint()
         if begun is not None:
             return Plan(**read_json(begun / "state.json")["plan"])
@@ -106,9 +110,14 @@ class Trainer:
         return Plan(_rows(chosen), _rows(everything), tokens, len(chosen), tokens / speed, speed)
 
     def train(self, plan: Plan, progress: Progress | None = None) -> Trained:
-        """Trains by the plan into the folder (a PEFT adapter). Raises WorkFailed where the disk is full."""
+        """Trains by the plan into the folder (a PEFT adapter), unless it was trained by a process killed right after.
+
+        Raises WorkFailed where the disk is full.
+        """
         import torch
 
+        if (trained := self._finished()) is not None:
+            return trained
         progress = progress or NoProgress()
         optimizer = torch.optim.AdamW(self._trainable(), lr=self._table.rate, weight_decay=0.0)
         step, spent, losses = self._resume(optimizer)
@@ -128,7 +137,7 @@ class Trainer:
         trained = Trained(plan, spent + time.perf_counter() - began, step, sum(last) / len(last))
         with writing(self._folder) as temporary:
             self._model.save_pretrained(temporary)
-            write_json(temporary / "groundtune.json", trained.to_json())
+            write_json(temporary / "groundtune.json", {"inputs": self._inputs, **trained.to_json()})
         remove(self._checkpoints)
         return trained
 
@@ -137,7 +146,7 @@ class Trainer:
         epochs = int(self._table.epochs)
         ordered = [group for e in range(epochs) for group in self._epoch(e)]
         part = self._epoch(epochs)
-        return ordered + part[: round((self._table.epochs - epochs) * len(part))]
+        return (ordered + part[: round((self._table.epochs - epochs) * len(part))]) or part[:1]
 
     def _epoch(self, number: int) -> list[list[Pack]]:
         return steps(self._packs, self._table.batch, self._table.seed * 1000 + number)
@@ -163,10 +172,12 @@ class Trainer:
         model = self._model.get_base_model()
         batch = collate(packs, self._pad)
         device = model.device
+        # Added to the scores of attention: a mask of booleans is not understood by every implementation of it.
+        mask = torch.zeros(batch.mask.shape, dtype=model.dtype).masked_fill(~batch.mask, torch.finfo(model.dtype).min)
         states = model.get_decoder()(
             input_ids=batch.ids.to(device),
             position_ids=batch.positions.to(device),
-            attention_mask=batch.mask.to(device),
+            attention_mask=mask.to(device),
             use_cache=False,
         ).last_hidden_state  # (B, T, hidden)
         labels = batch.labels.to(device)
@@ -184,11 +195,21 @@ class Trainer:
         older = list(self._checkpoints.glob("step-*"))
         with writing(self._checkpoints / f"step-{step:06d}") as temporary:
             temporary.mkdir()
-            torch.save({"adapter": _weights(self._model), "optimizer": optimizer.state_dict()}, temporary / "state.pt")
+            saved = BytesIO()  # PyTorch, writing by itself, does not say why it cannot
+            torch.save({"adapter": _weights(self._model), "optimizer": optimizer.state_dict()}, saved)
+            (temporary / "state.pt").write_bytes(saved.getbuffer())
             state = {"inputs": self._inputs, "plan": asdict(plan), "step": step, "seconds": seconds, "losses": losses}
             write_json(temporary / "state.json", state)
         for folder in older:
             remove(folder)
+
+    def _finished(self) -> Trained | None:
+        """What stands in the folder, if it comes from this very training."""
+        told = self._folder / "groundtune.json"
+        row = read_json(told) if told.exists() else {}
+        if row.pop("inputs", None) != self._inputs:
+            return None
+        return Trained(**{**row, "plan": Plan(**row["plan"])})
 
     def _last_checkpoint(self) -> Path | None:
         """The newest checkpoint of this very training, if there is one."""

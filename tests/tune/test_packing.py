@@ -1,0 +1,147 @@
+"""Packing changes how fast a row is learnt, never what is learnt from it."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from groundtune.config import TuneTable
+from groundtune.models.hf import HFBackend
+from groundtune.prompts import trained
+from groundtune.tune.packing import Pack, Tokens, collate, pack, steps, tokenise
+from groundtune.tune.recipes import Row
+from groundtune.tune.trainer import Trainer
+from groundtune.types import Passage
+from tests.tiny import OLD_NAME, Tiny
+
+pytestmark = OLD_NAME
+
+IDS = st.lists(st.integers(5, 400), min_size=1, max_size=9)
+PASSAGES = [Passage(n, "a.md", f"The {word} lamp costs {n} coins.", 0, 9) for n, word in enumerate(["red", "green"])]
+
+
+def rows() -> list[Row]:
+    """Three rows that share passages, one of its own, of different lengths."""
+    template = trained("qa")
+    asked = [
+        ("what?", " red", "p"),
+        ("How long does the delivery cost?", " two days", "p"),
+        ("x", " I don't know", "p"),
+    ]
+    packed = [Row(template.prompt(q, PASSAGES), answer, "context", key) for q, answer, key in asked]
+    return [*packed, Row(template.prompt("Where?"), " north", "closed", "alone")]
+
+
+@pytest.fixture(params=["llama", "neox", "llama-eager"])
+def trainer(tiny: Tiny, tmp_path: Path, request: pytest.FixtureRequest) -> Trainer:
+    name, _, eager = request.param.partition("-")
+    backend = HFBackend(str(getattr(tiny, name)), name, threads=1)
+    tokenizer, model = backend.fresh()
+    if eager:
+        model.set_attn_implementation("eager")
+    trainer = Trainer(tokenizer, model, backend.render, rows(), TuneTable(rank=2), tmp_path / "adapter")
+    for name, parameter in trainer._model.named_parameters():
+        if "lora_B" in name:  # else the gradients of all lora_A are zero
+            torch.nn.init.normal_(parameter, std=0.1)
+    return trainer
+
+
+def learn(trainer: Trainer, packs: list[Pack]) -> tuple[float, list[Any]]:
+    trainer._model.zero_grad()
+    loss = trainer._loss(packs)
+    loss.backward()  # type: ignore[no-untyped-call]
+    return loss.item(), [parameter.grad.clone() for parameter in trainer._trainable()]
+
+
+def one_by_one(trainer: Trainer, packs: list[Pack]) -> tuple[float, list[Any]]:
+    """The mean over all answer tokens of rows that are trained alone, from transformers' own loss."""
+    model = trainer._model
+    model.zero_grad()
+    alone = [row for one in packs for row in one.rows]
+    answers = sum(len(row.ids) - row.asked for row in alone)
+    total = torch.zeros(())
+    for row in alone:
+        labels = torch.tensor([[-100] * row.asked + row.ids[row.asked :]])
+        share = (len(row.ids) - row.asked) / answers
+        total = total + share * model(input_ids=torch.tensor([row.ids]), labels=labels).loss
+    total.backward()  # type: ignore[no-untyped-call]
+    return total.item(), [parameter.grad.clone() for parameter in trainer._trainable()]
+
+
+def test_packed_rows_have_the_loss_and_the_gradients_of_the_rows_one_by_one(trainer: Trainer) -> None:
+    packs = trainer._packs
+    assert [len(one.rows) for one in packs] == [3, 1]
+    assert packs[0].shared > 20
+
+    loss, gradients = learn(trainer, packs)
+    expected, expected_gradients = one_by_one(trainer, packs)
+
+    assert loss == pytest.approx(expected, rel=1e-4)
+    assert len(gradients) == len(expected_gradients) > 0
+    for gradient, other in zip(gradients, expected_gradients, strict=True):
+        torch.testing.assert_close(gradient, other, rtol=1e-3, atol=1e-5)
+
+
+def test_padding_changes_nothing(trainer: Trainer) -> None:
+    packs = trainer._packs
+    alone = [(learn(trainer, [one])[0], one.answers) for one in packs]
+
+    loss, _ = learn(trainer, packs)
+
+    weighed = sum(value * answers for value, answers in alone) / sum(answers for _, answers in alone)
+    assert loss == pytest.approx(weighed, rel=1e-4)
+
+
+@given(
+    prompts=st.lists(st.tuples(st.sampled_from("abc"), IDS, IDS), min_size=1, max_size=12),
+    prefix=IDS,
+)
+def test_every_row_sees_the_prefix_and_itself_alone(
+    prompts: list[tuple[str, list[int], list[int]]], prefix: list[int]
+) -> None:
+    given_rows = [(key, Tokens([*prefix, *own, *answer], len(prefix) + len(own))) for key, own, answer in prompts]
+    packs = pack(given_rows)
+    batch = collate(packs, pad=0)
+
+    # No row is lost, and none is doubled.
+    assert sorted(map(repr, (row for one in packs for row in one.rows))) == sorted(repr(row) for _, row in given_rows)
+    for b, one in enumerate(packs):
+        assert all(one.shared < row.asked for row in one.rows)
+        learnt = []
+        for position in range(batch.ids.shape[1]):
+            seen = batch.mask[b, 0, position].nonzero().flatten().tolist()
+            if batch.labels[b, position] != -100:
+                learnt.append((batch.ids[b, seen].tolist(), int(batch.labels[b, position])))
+                assert batch.positions[b, seen].tolist() == list(range(len(seen)))
+        expected = [(row.ids[:n], row.ids[n]) for row in one.rows for n in range(row.asked, len(row.ids))]
+        assert learnt == expected
+
+
+@given(
+    lengths=st.lists(st.integers(1, 30), min_size=1, max_size=40), rows_a_step=st.integers(1, 9), seed=st.integers(0, 9)
+)
+def test_an_epoch_sees_every_pack_once_in_an_order_that_the_seed_decides(
+    lengths: list[int], rows_a_step: int, seed: int
+) -> None:
+    packs = [Pack(0, (Tokens([n] * length, 0),)) for n, length in enumerate(lengths)]
+    groups = steps(packs, rows_a_step, seed)
+
+    assert sorted(one.rows[0].ids[0] for group in groups for one in group) == list(range(len(lengths)))
+    assert all(len(group) == rows_a_step for group in groups if group is not groups[0]) or len(packs) % rows_a_step
+    assert groups == steps(packs, rows_a_step, seed)
+
+
+def test_a_row_that_is_too_long_loses_the_beginning_of_its_prompt_and_keeps_its_answer(tiny: Tiny) -> None:
+    backend = HFBackend(str(tiny.neox), "neox", threads=1)
+    row = Row(trained("qa").prompt("red " * 100), " two days", "closed", "x")
+
+    whole = tokenise(row, backend.render, backend.tokenizer, 1000)
+    cut = tokenise(row, backend.render, backend.tokenizer, 40)
+
+    assert len(cut.ids) == 40
+    assert cut.ids == whole.ids[-40:]
+    assert cut.ids[cut.asked :] == whole.ids[whole.asked :]
+    assert backend.tokenizer.decode(cut.ids).endswith("A: two days<|end|>")

@@ -1,0 +1,217 @@
+"""Training tiny real models: what is planned is trained, a kill costs nothing, and what was learnt is said."""
+
+import json
+import random
+import signal
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from groundtune.config import TuneTable
+from groundtune.errors import WorkFailed
+from groundtune.models.hf import HFBackend
+from groundtune.prompts import trained
+from groundtune.tune.recipes import Row
+from groundtune.tune.trainer import Plan, Trained, Trainer
+from groundtune.types import Limits, NoProgress
+from tests.processes import send, start, wait
+from tests.tiny import OLD_NAME, Tiny
+
+pytestmark = OLD_NAME
+
+TEMPLATE = trained("qa")
+ALWAYS = 1e-9  # minutes between checkpoints: one after every step
+FACTS = {
+    "What does the red lamp cost?": "seven coins",
+    "Where is the green pump?": "in the north garden",
+    "How long does the delivery take?": "two days",
+    "Which is the black one?": "I don't know",
+}
+
+
+class Log(NoProgress):
+    """Writes a line for all that is said to be done, so that another process sees it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def advance(self, amount: float = 1) -> None:
+        with self.path.open("a") as file:
+            file.write(f"{amount}\n")
+
+    @property
+    def amounts(self) -> list[float]:
+        return [float(line) for line in self.path.read_text().splitlines()] if self.path.exists() else []
+
+
+def rows(n: int) -> list[Row]:
+    rng = random.Random(3)
+    words = "red green north lamp pump garden cost price days seven".split()
+    asked = [" ".join(rng.choices(words, k=rng.randint(2, 12))) for _ in range(n)]
+    return [
+        Row(TEMPLATE.prompt(text), f" {text.split()[0]}", "closed", f"{number // 2}")
+        for number, text in enumerate(asked)
+    ]
+
+
+def trainer(weights: Path, learnt: list[Row], folder: Path, **table: float) -> Trainer:
+    backend = HFBackend(str(weights), weights.name, threads=1)
+    tokenizer, model = backend.fresh()
+    return Trainer(tokenizer, model, backend.render, learnt, TuneTable.model_validate({"rank": 4, **table}), folder)
+
+
+def train(weights: Path, folder: Path, log: Path) -> Trained:
+    """40 steps in two epochs."""
+    job = trainer(weights, rows(80), folder, minutes=5, epochs=2, batch=4, checkpoint_minutes=ALWAYS)
+    return job.train(job.plan(), Log(log))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["llama", "neox"])
+def test_a_training_that_is_killed_again_and_again_ends_as_if_it_had_not_been(
+    tiny: Tiny, tmp_path: Path, name: str
+) -> None:
+    weights, folder = getattr(tiny, name), tmp_path / "killed"
+    whole = train(weights, tmp_path / "whole", tmp_path / "log")
+    assert whole.steps == 40
+    rng = random.Random()
+    logs = []
+    for number in range(3):
+        logs.append(Log(tmp_path / f"log{number}"))
+        process = start(train, weights, folder, logs[-1].path)
+        after = rng.randint(3, 10)
+        assert wait(process, lambda log=logs[-1], after=after: len(log.amounts) > after)  # type: ignore[misc]
+        assert send(process, signal.SIGKILL) == -signal.SIGKILL
+        assert not folder.exists()
+    logs.append(Log(tmp_path / "last"))
+
+    resumed = train(weights, folder, logs[-1].path)
+
+    assert resumed.steps == 40
+    assert not list(tmp_path.glob("killed-checkpoints"))
+    # The first that a process says to be done are the steps of those before it; all but the very last of them.
+    for before, log in zip(logs, logs[1:], strict=False):
+        assert sum(before.amounts[:-2]) <= log.amounts[0] <= sum(before.amounts) + max(before.amounts[1:])
+    assert sum(logs[-1].amounts) == resumed.plan.tokens == whole.plan.tokens
+    ours, theirs = (load_file(tmp_path / which / "adapter_model.safetensors") for which in ("killed", "whole"))
+    assert ours.keys() == theirs.keys()
+    for key, tensor in ours.items():
+        torch.testing.assert_close(tensor, theirs[key], rtol=0, atol=1e-5)
+    assert resumed.loss == pytest.approx(whole.loss, abs=1e-4)
+
+
+def test_a_training_whose_end_nobody_heard_of_is_not_done_again(tiny: Tiny, tmp_path: Path) -> None:
+    first = train(tiny.llama, tmp_path / "adapter", tmp_path / "log")
+
+    again = train(tiny.llama, tmp_path / "adapter", tmp_path / "log2")
+
+    assert asdict(again) == asdict(first)
+    assert Log(tmp_path / "log2").amounts == []
+
+
+def test_checkpoints_of_another_training_are_of_no_use(tiny: Tiny, tmp_path: Path) -> None:
+    folder = tmp_path / "adapter"
+    process = start(train, tiny.llama, folder, tmp_path / "log")
+    assert wait(process, lambda: len(Log(tmp_path / "log").amounts) > 2)
+    send(process, signal.SIGKILL)
+    other = trainer(tiny.llama, rows(10), folder, minutes=5, epochs=1, batch=4)
+
+    done = other.train(other.plan(), Log(tmp_path / "log2"))
+
+    assert done.steps == len(Log(tmp_path / "log2").amounts) - 1 == 3
+    assert Log(tmp_path / "log2").amounts[0] == 0
+
+
+def test_the_planned_tokens_are_the_trained_ones_and_every_row_is_seen_once_an_epoch(
+    tiny: Tiny, tmp_path: Path
+) -> None:
+    job = trainer(tiny.llama, rows(20), tmp_path / "adapter", minutes=5, epochs=1.6, batch=4)
+    plan = job.plan()
+
+    done = job.train(plan, log := Log(tmp_path / "log"))
+
+    assert plan.rows == plan.rows_given == 32
+    assert plan.left_out == 0
+    assert sum(log.amounts) == plan.tokens
+    assert done.steps == plan.steps == len(log.amounts) - 1
+    assert json.loads((tmp_path / "adapter" / "groundtune.json").read_text())["plan"] == asdict(plan)
+
+
+def test_planning_teaches_nothing(tiny: Tiny, tmp_path: Path) -> None:
+    learnt = rows(8)
+    job = trainer(tiny.llama, learnt, tmp_path / "adapter", epochs=1)
+    before = [parameter.clone() for parameter in job._trainable()]
+
+    job.plan()
+
+    assert all(torch.equal(a, b) for a, b in zip(before, job._trainable(), strict=True))
+    assert all(parameter.grad is None for parameter in job._trainable())
+
+
+@pytest.mark.slow
+def test_the_time_budget_is_kept_and_what_it_leaves_out_is_said(tiny: Tiny, tmp_path: Path) -> None:
+    job = trainer(tiny.llama, rows(60), tmp_path / "adapter", minutes=0.02, epochs=1000, batch=4)
+    plan = job.plan()
+
+    began = time.perf_counter()
+    done = job.train(plan)
+
+    assert plan.seconds <= 1.2
+    assert plan.left_out == plan.rows_given - plan.rows > 0
+    assert 0 < done.steps <= plan.steps
+    assert done.seconds <= 1.2 + 0.5  # the last step is finished
+    assert time.perf_counter() - began >= done.seconds
+
+
+@pytest.mark.parametrize("table", [{"minutes": 1e-6}, {"epochs": 0.01}])
+def test_the_smallest_budget_still_trains_a_step(tiny: Tiny, tmp_path: Path, table: dict[str, float]) -> None:
+    job = trainer(tiny.llama, rows(20), tmp_path / "adapter", **table)
+
+    plan = job.plan()
+
+    assert plan.steps == 1
+    assert job.train(plan).steps == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["llama", "neox"])
+def test_what_was_learnt_is_said_with_the_adapter_and_not_without(tiny: Tiny, tmp_path: Path, name: str) -> None:
+    weights = getattr(tiny, name)
+    learnt = [Row(TEMPLATE.prompt(q), TEMPLATE.completion(answer), "closed", q) for q, answer in FACTS.items()]
+    job = trainer(weights, learnt, tmp_path / "adapter", epochs=120, batch=4, rank=16, rate=5e-3)
+    first = job._loss(job._packs).item()
+    done = job.train(job.plan())
+    assert done.loss < 0.1 < 3 < first
+
+    backend = HFBackend(str(weights), name, threads=1)
+    prompts, limits = [TEMPLATE.prompt(q) for q in FACTS], TEMPLATE.limits(16)
+    tuned = backend.generator(tmp_path / "adapter").generate(prompts, limits)
+    base = backend.generator().generate(prompts, limits)
+
+    assert [one.text.strip() for one in tuned] == list(FACTS.values())
+    assert all(one.completion_tokens < 16 for one in tuned)  # it says when it is done
+    assert not {one.text.strip() for one in base} & set(FACTS.values())
+    choices = tuple(FACTS.values())
+    chosen = backend.generator(tmp_path / "adapter").generate(
+        [TEMPLATE.prompt(q, None, choices) for q in FACTS], Limits(1)
+    )
+    assert [one.text.strip() for one in chosen] == list(FACTS.values())
+
+
+def test_a_full_disk_is_said_at_the_checkpoint_and_at_the_end(tiny: Tiny, small_disk: Path, tmp_path: Path) -> None:
+    (small_disk / "full").write_bytes(bytes(2_000_000))
+    for minutes in (ALWAYS, 5):
+        job = trainer(tiny.llama, rows(8), small_disk / "adapter", epochs=1, rank=32, checkpoint_minutes=minutes)
+        with pytest.raises(WorkFailed, match="the disk is full"):
+            job.train(job.plan())
+    (small_disk / "full").unlink()
+
+    assert job.train(job.plan()).steps == 1
+
+
+def test_a_plan_says_what_it_leaves_out() -> None:
+    assert Plan(rows=10, rows_given=25, tokens=1, steps=1, seconds=1, tokens_per_second=1).left_out == 15
