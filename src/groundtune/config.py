@@ -121,6 +121,7 @@ class DecideTable(Table):
     freshness: str | None = None  # how soon a changed document must be answered by: "1h", "7d"
     queries_per_month: int = Field(default=50_000, ge=1)
     price_per_hour: float = Field(default=0.10, ge=0)  # of the machine, in the user's currency
+    price_per_million_tokens: float = Field(default=0, ge=0)  # read and written, where an endpoint charges for them
     smallest_difference: float = Field(default=0.02, ge=0)  # smaller ones do not matter to the user
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
 

@@ -19,11 +19,17 @@ class Facts:
 
 
 def cost_per_1000(
-    seconds_per_question: float, price_per_hour: float, train_seconds: float, queries_per_month: float
+    seconds_per_question: float,
+    price_per_hour: float,
+    train_seconds: float,
+    queries_per_month: float,
+    tokens_per_question: float = 0,
+    price_per_million_tokens: float = 0,
 ) -> float:
-    """What 1000 questions cost: the machine's time for them, and their share of one training a month."""
+    """What 1000 questions cost: the machine's time and the tokens for them, and their share of one training a month."""
     training = train_seconds / 3600 * price_per_hour
-    return 1000 * (seconds_per_question / 3600 * price_per_hour + training / queries_per_month)
+    answering = seconds_per_question / 3600 * price_per_hour + tokens_per_question / 1e6 * price_per_million_tokens
+    return 1000 * (answering + training / queries_per_month)
 
 
 def break_even_queries(training_a: float, answering_a: float, training_b: float, answering_b: float) -> float | None:

@@ -24,7 +24,7 @@ test_most = 100         # held-out questions that every approach is asked
 candidates_on = 16      # train questions that each prompt for the base model is tried on
 
 [tune]
-minutes = 3.5           # the budget of training
+minutes = 4.5           # the budget of training
 
 [measure]
 latency_on = 16         # questions asked one at a time, for p50 and p95

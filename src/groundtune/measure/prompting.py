@@ -57,9 +57,10 @@ def candidate_templates(
     answerable = [example for example in order if example.answers]
     unanswerable = [example for example in order if not example.answers]
     pool = sorted(answerable[: SHOTS * SHORT], key=lambda example: _length(example, gold(example)))
-    shots = [_shot(example, gold(example)) for example in _labels_first(pool)[:SHOTS]]
-    for place, example in zip(range(3, SHOTS, 4), unanswerable, strict=False):
-        other = gold(pool[-1])
+    most = min(SHOTS, len(order) // 2)  # the other half is asked
+    shots = [_shot(example, gold(example)) for example in _labels_first(pool)[:most]]
+    for place, example in zip(range(3, most, 4), unanswerable, strict=False):
+        other = gold(pool[-1]) if pool else None
         shots[place : place + 1] = [Shot(example.question, ABSTENTION, (other,) if other else ())]
     used = {shot.question for shot in shots}
     asked = [example for example in order if example.question not in used][:n]

@@ -31,9 +31,10 @@ def prompts_stage(project: Project) -> Json:
         train_examples(project), _gold(project), table.candidates_on, project.config.examples.seed
     )
     if table.name != "auto":
-        templates = [template for template in templates if template.name == table.name]
-        if not templates:
-            raise UserError(f'[prompt] name = "{table.name}" is unknown', "docs/config.md lists the prompts")
+        names = [template.name for template in templates]
+        if table.name not in names:
+            raise UserError(f'[prompt] name = "{table.name}" is unknown; one of: auto, {", ".join(names)}')
+        templates = [templates[names.index(table.name)]]
     result: Json = {}
     for kind in sorted(kinds):
         plain = Approach(

@@ -49,7 +49,8 @@ def decide_stage(project: Project) -> Json:
     """The verdict over all records; also in verdict.json."""
     facts = split_stage(project)
     for name in rows(project):
-        if project.workspace.done(f"measure-{name}", _run(project, name)) is None:
+        there = project.workspace.records(name).exists()
+        if not there or project.workspace.done(f"measure-{name}", _run(project, name)) is None:
             raise UserError(f"{name} is not measured yet with this config and these documents", 'run "groundtune run"')
     records = {name: read_records(project.workspace.records(name)) for name in rows(project)}
     verdict = decide(
@@ -102,7 +103,12 @@ def _facts(project: Project, name: str) -> Facts:
         latency_p50_ms=float(p50),
         latency_p95_ms=float(p95),
         cost_per_1000=cost_per_1000(
-            fmean(measured["latency_ms"]) / 1000, table.price_per_hour, train_seconds, table.queries_per_month
+            fmean(measured["latency_ms"]) / 1000,
+            table.price_per_hour,
+            train_seconds,
+            table.queries_per_month,
+            measured["tokens"],
+            table.price_per_million_tokens,
         ),
         train_seconds=train_seconds,
         update_seconds=synced["update_seconds"] if row.retriever else (train_seconds or None),

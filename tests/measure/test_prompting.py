@@ -1,0 +1,95 @@
+"""The best prompt for a model is found by asking train questions, shots and asked ones apart."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from groundtune.approach import Approach
+from groundtune.measure.prompting import SHOTS, candidate_templates, choose_template
+from groundtune.prompts import ABSTENTION, Template, candidates, trained
+from groundtune.types import Example, Passage, Prompt, Task
+from tests.rigged import Rigged
+
+PASSAGE = Passage(1, "a.md", "It says so.", 0, 11)
+
+
+def example(number: int, answers: tuple[str, ...] = ("seven",), task: Task = "qa") -> Example:
+    return Example(f"e{number}", task, f"question number {number}", answers)
+
+
+def only_with_shots(prompt: Prompt) -> str:
+    """A model that answers well where it is shown two or more examples as plain text."""
+    return "seven" if prompt.plain and prompt.messages[0].content.count("A: ") >= 2 else "Sure! The answer is nine."
+
+
+def test_the_template_under_which_the_model_answers_best_wins() -> None:
+    templates, asked = candidate_templates([example(n) for n in range(30)], lambda one: PASSAGE, 5, seed=1)
+    generator = Rigged(only_with_shots)
+
+    choice = choose_template(Approach("base", generator, trained("qa")), templates, asked)
+
+    assert choice.best.plain
+    assert choice.best.shots
+    assert choice.n == len(asked) == 5
+    assert choice.scores.keys() == {template.name for template in templates}
+    assert choice.scores[choice.best.name] == 1 > choice.scores["chat"]
+    assert len(generator.asked) == 5 * len(templates)
+
+
+def test_at_a_tie_the_first_one_wins() -> None:
+    templates = candidates("qa", [])
+
+    choice = choose_template(Approach("base", Rigged(lambda prompt: "seven"), trained("qa")), templates, [example(1)])
+
+    assert choice.best is templates[0]
+
+
+def shots_of(templates: list[Template]) -> list[str]:
+    return [shot.question for shot in max(templates, key=lambda template: len(template.shots)).shots]
+
+
+@given(n=st.integers(2, 40), unanswerable=st.integers(0, 40), most=st.integers(1, 30), seed=st.integers(0, 3))
+def test_no_example_is_both_shown_and_asked_and_some_are_always_asked(
+    n: int, unanswerable: int, most: int, seed: int
+) -> None:
+    train = [example(number, () if number < unanswerable else ("seven",)) for number in range(n)]
+
+    templates, asked = candidate_templates(train, lambda one: None, most, seed)
+
+    assert 1 <= len(asked) <= most
+    for template in templates:
+        assert not {one.question for one in asked} & {shot.question for shot in template.shots}
+    assert len(shots_of(templates)) <= SHOTS
+
+
+def test_where_some_cannot_be_answered_abstaining_is_shown() -> None:
+    train = [example(n, () if n % 2 else ("seven",)) for n in range(40)]
+
+    templates, _ = candidate_templates(train, lambda one: PASSAGE, 5, seed=1)
+
+    for template in templates:
+        if len(template.shots) >= 4:
+            shown = [shot for shot in template.shots if shot.answer == ABSTENTION]
+            assert len(shown) == len(template.shots) // 4
+            assert all(shot.passages for shot in shown)
+
+
+def test_every_label_is_shown_before_one_is_shown_twice() -> None:
+    labels = ("north", "south", "east")
+    train = [example(n, (labels[min(n // 10, 2)],), "labels") for n in range(40)]
+
+    templates, _ = candidate_templates(train, lambda one: None, 5, seed=1)
+
+    for template in templates:
+        shown = {shot.answer for shot in template.shots[:3]}
+        assert shown == (set(labels) if template.shots else set())
+
+
+@pytest.mark.parametrize("task", ["labels", "text"])
+def test_other_tasks_are_compared_by_their_own_metric(task: Task) -> None:
+    train = [example(n, ("seven",), task) for n in range(12)]
+    templates, asked = candidate_templates(train, lambda one: None, 3, seed=1)
+
+    choice = choose_template(Approach("base", Rigged(lambda prompt: "seven"), trained(task)), templates, asked)
+
+    assert set(choice.scores.values()) == {1.0}

@@ -1,0 +1,174 @@
+"""What an adapter is shown: its own retriever's passages, never one that it must not see, never a test question."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from groundtune.config import TuneTable
+from groundtune.prompts import ABSTENTION, trained
+from groundtune.tune.recipes import Material, Row, mixed
+from groundtune.types import Evidence, Example, Hit, Passage, Task
+
+K = 2
+PASSAGES = [Passage(n, f"doc{n % 4}.md", f"<passage {n}> says value{n}.", n * 100, n * 100 + 20) for n in range(10)]
+HIDDEN = {"doc3.md"}
+
+
+def example(number: int, gold: int | None = None, task: Task = "qa", *, answered: bool = True) -> Example:
+    """A question whose answer stands in one passage."""
+    evidence = () if gold is None else (Evidence(PASSAGES[gold].document, f"says value{gold}"),)
+    answers = (f"value{gold}" if gold is not None else f"label{number}",) if answered else ()
+    return Example(f"e{number}", task, f"<question {number}>", answers, evidence)
+
+
+def holds(passage: Passage, one: Example) -> bool:
+    return any(passage.document == piece.document and piece.quote in passage.text for piece in one.evidence)
+
+
+def material(examples: Sequence[Example], found: dict[str, list[int]], **more: object) -> Material:
+    def search(questions: Sequence[str], k: int) -> list[list[Hit]]:
+        return [[Hit(PASSAGES[n], 1.0) for n in found[question]][:k] for question in questions]
+
+    values = {
+        "search": search, "holds": holds, "allowed": lambda passage, one: passage.document not in HIDDEN, "passages": (),
+        "template": trained(examples[0].task), "choices": (), "k": K,
+    }  # fmt: skip
+    return Material(examples=examples, **(values | more))  # type: ignore[arg-type]
+
+
+def text(row: Row) -> str:
+    return row.prompt.messages[-1].content
+
+
+def shown(row: Row) -> list[int]:
+    return [n for n, passage in enumerate(PASSAGES) if passage.text in text(row)]
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> tuple[list[Example], dict[str, list[int]]]:
+    """Some examples, with and without answers, and what a retriever finds for each."""
+    number = st.integers(0, len(PASSAGES) - 1)
+    golds = draw(st.lists(st.one_of(st.none(), number), min_size=1, max_size=15))
+    examples = [example(n, gold, answered=gold is not None) for n, gold in enumerate(golds)]
+    found = {one.question: draw(st.lists(number, max_size=8, unique=True)) for one in examples}
+    return examples, found
+
+
+@given(world=worlds(), seed=st.integers(0, 5), gold_share=st.sampled_from([0.0, 0.5, 1.0]))
+def test_every_example_is_learnt_once_from_what_was_retrieved_and_no_forbidden_passage_is_shown(
+    world: tuple[list[Example], dict[str, list[int]]], seed: int, gold_share: float
+) -> None:
+    examples, found = world
+    by_id = {one.id: one for one in examples}
+    table = TuneTable(seed=seed, gold_share=gold_share, closed_share=0)
+
+    rows = mixed(material(examples, found), table)
+
+    answered = [row for row in rows if row.completion != f" {ABSTENTION}"]
+    assert Counter(row.example for row in answered) == Counter(one.id for one in examples if one.answers)
+    for row in rows:
+        one = by_id[row.example]
+        passages = [PASSAGES[n] for n in shown(row)]
+        assert row.kind == "context"
+        assert one.question in text(row)
+        assert not {passage.document for passage in passages} & HIDDEN
+        assert len(passages) <= K
+        if row.completion == f" {ABSTENTION}":
+            assert not one.answers or not any(holds(passage, one) for passage in passages)
+        else:
+            assert row.completion == f" {one.answers[0]}"
+            retrieved = [n for n in found[one.question][: K + 4] if PASSAGES[n].document not in HIDDEN]
+            if any(holds(PASSAGES[n], one) for n in retrieved):
+                assert any(holds(passage, one) for passage in passages)
+    packs = defaultdict(set)
+    for row in rows:
+        packs[row.pack].add(tuple(shown(row)))
+    assert all(len(contexts) == 1 for contexts in packs.values())
+    if gold_share == 1:
+        assert len(rows) == len(examples)
+
+
+@given(world=worlds(), seed=st.integers(0, 5))
+def test_the_same_seed_gives_the_same_rows(world: tuple[list[Example], dict[str, list[int]]], seed: int) -> None:
+    table = TuneTable(seed=seed)
+    given_material = material(*world, passages=PASSAGES)
+
+    assert mixed(given_material, table) == mixed(given_material, table)
+
+
+def test_without_gold_passages_the_examples_that_found_them_in_vain_learn_to_abstain() -> None:
+    examples = [example(0, 0), example(1, 1), example(2, 2)]
+    found = {one.question: [0, 1, 2] for one in examples}
+
+    rows = mixed(material(examples, found), TuneTable(gold_share=0, closed_share=0))
+
+    abstaining = [row for row in rows if row.completion == f" {ABSTENTION}"]
+    assert {row.example for row in abstaining} == {"e1", "e2"}  # whose passages have no room beside each other
+
+
+def test_labels_and_longer_texts_never_learn_to_abstain() -> None:
+    for task in ("labels", "text"):
+        examples = [example(n, None, task) for n in range(9)]
+        found = {one.question: [n % 3, n % 5] for n, one in enumerate(examples)}
+
+        rows = mixed(material(examples, found), TuneTable(gold_share=0, closed_share=1))
+
+        assert len(rows) == 18
+        assert not any(ABSTENTION in row.completion for row in rows)
+
+
+def test_an_example_is_never_shown_its_own_solved_case_through_another_one() -> None:
+    """Where there are no documents, the train examples themselves are what is retrieved."""
+    cases = [Passage(n, f"example/e{n}", f"<case {n}> the answer is the same", 0, 30) for n in range(4)]
+    examples = [Example(f"e{n}", "qa", f"<question {n}>", ("the same",)) for n in range(4)]
+    every = [Hit(case, 1.0) for case in cases]
+
+    rows = mixed(
+        material(
+            examples, {},
+            search=lambda questions, k: [every for _ in questions],
+            holds=lambda passage, one: one.answers[0] in passage.text,
+            allowed=lambda passage, one: passage.document != f"example/{one.id}",
+            k=3,
+        ),
+        TuneTable(closed_share=0),
+    )  # fmt: skip
+
+    assert len(rows) >= 4
+    for row in rows:
+        assert f"<case {row.example[1:]}>" not in text(row)
+
+
+def test_without_a_retriever_every_example_is_asked_without_passages() -> None:
+    examples = [example(n, n) for n in range(6)]
+
+    rows = mixed(material(examples, {}, search=None), TuneTable(closed_share=0))
+
+    assert [(row.kind, row.example, shown(row)) for row in rows] == [("closed", one.id, []) for one in examples]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_a_share_of_the_passages_is_read_as_text(share: float) -> None:
+    examples = [example(n, n) for n in range(3)]
+    found = {one.question: [0] for one in examples}
+
+    rows = mixed(material(examples, found, passages=PASSAGES), TuneTable(documents_share=share, closed_share=0))
+
+    read = [row for row in rows if row.kind == "document"]
+    assert len(read) == share * len(PASSAGES)
+    assert all(row.prompt.plain and len({row.pack for row in read}) == len(read) for row in read)
+    assert {text(row) + row.completion for row in read} <= {f"{p.text}\n{p.text}" for p in PASSAGES}
+
+
+def test_a_passage_is_read_after_what_it_stands_under() -> None:
+    passage = Passage(1, "a.md", "It costs 7 coins.", 0, 17, title="Prices", heading="Lamps > Red")
+
+    [row] = mixed(
+        material([example(0, 0)], {"<question 0>": []}, passages=[passage], search=None, allowed=None),
+        TuneTable(documents_share=1),
+    )[1:]
+
+    assert (text(row), row.completion) == ("[Prices > Red]\n", "It costs 7 coins.")
