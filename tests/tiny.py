@@ -19,7 +19,7 @@ NO_SYSTEM = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no syst
 WORDS = """the a of in to is are and or not what which where when who how long does it cost cabinet lamp seed pump water
 price days return order delivery garden Q: A: Text: Label: Input: Output: I don't know Answer with few words out passages
 red green blue yellow black white north south east west one two three four five six seven eight nine ten"""
-CONTEXT = 512  # tokens
+CONTEXT = 1024  # tokens
 # PEFT 0.21 asks transformers 5 for something by its old name. For the `pytestmark` of tests that tune.
 OLD_NAME = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated")
 

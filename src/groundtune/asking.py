@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 
 from groundtune import stages
 from groundtune.errors import UserError
+from groundtune.progress import printable
 from groundtune.project import Project
 from groundtune.types import Answer, Citation, Json
 from groundtune.workspace import read_json
@@ -47,7 +48,7 @@ class Asked:
             f"{self.approach}: {answer.seconds:.2f} s, {answer.prompt_tokens} tokens read, "
             f"{answer.completion_tokens} written, {self.cost:.6f} at the price of [decide] price_per_hour"
         )
-        return "\n".join(lines)
+        return printable("\n".join(lines))
 
 
 def ask(project: Project, question: str, approach: str | None) -> Asked:
@@ -62,6 +63,8 @@ def ask(project: Project, question: str, approach: str | None) -> Asked:
     if name not in rows:
         raise UserError(f"--approach {name!r} is unknown; one of: {', '.join(rows)}")
     built = stages.approach(project, name)
+    if built.retriever is not None:
+        built.retriever.search([question], 1)  # what is loaded at first use is not the answer's time
     answer = built.answer([question])[0]
     cost = answer.seconds / 3600 * project.config.decide.price_per_hour
     return Asked(name, question, answer, cost)

@@ -23,6 +23,10 @@ class WorkFailed(UserError):  # noqa: N818 (it says what happened)
     exit_code = 1
 
 
+class TooLongError(UserError):
+    """A prompt is longer than what the model can read."""
+
+
 def missing_extra(extra: str) -> UserError:
     """The error for an optional dependency that is not installed, with the line that installs it."""
     return UserError(

@@ -6,6 +6,11 @@ import sys
 from typing import Any
 
 
+def printable(text: str) -> str:
+    """The text without what could steer a terminal: names and words of documents are data."""
+    return "".join(char if char.isprintable() or char == "\n" else "?" for char in text)
+
+
 class TerminalProgress:
     """A Progress on standard error, so that standard output stays clean for --json."""
 
@@ -15,9 +20,8 @@ class TerminalProgress:
         self._shows = sys.stderr.isatty()
 
     def say(self, sentence: str) -> None:
-        """One line, with control characters of file names taken out."""
-        plain = "".join(char if char.isprintable() else "?" for char in sentence)
-        print(plain, file=sys.stderr, flush=True)
+        """One line."""
+        print(printable(sentence), file=sys.stderr, flush=True)
 
     def start(self, what: str, total: float | None) -> None:
         """Begins a bar; total None where it is not known how much there is."""

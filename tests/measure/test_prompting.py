@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from groundtune.approach import Approach
+from groundtune.errors import TooLongError
 from groundtune.measure.prompting import SHOTS, candidate_templates, choose_template
 from groundtune.prompts import ABSTENTION, Template, candidates, trained
 from groundtune.types import Example, Passage, Prompt, Task
@@ -42,6 +43,24 @@ def test_at_a_tie_the_first_one_wins() -> None:
     choice = choose_template(Approach("base", Rigged(lambda prompt: "seven"), trained("qa")), templates, [example(1)])
 
     assert choice.best is templates[0]
+
+
+def test_a_template_that_is_too_long_for_the_model_is_left_out() -> None:
+    templates, asked = candidate_templates([example(n) for n in range(30)], lambda one: PASSAGE, 5, seed=1)
+
+    def small(prompt: Prompt) -> str:
+        if sum(len(message.content) for message in prompt.messages) > most:
+            raise TooLongError("too long")
+        return "seven"
+
+    most = 120
+    choice = choose_template(Approach("base", Rigged(small), trained("qa")), templates, asked)
+    assert choice.scores.keys() == {"chat"}
+    assert choice.best.name == "chat"
+
+    most = 0
+    with pytest.raises(TooLongError):
+        choose_template(Approach("base", Rigged(small), trained("qa")), templates, asked)
 
 
 def shots_of(templates: list[Template]) -> list[str]:

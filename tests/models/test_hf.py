@@ -152,10 +152,10 @@ def test_a_stream_that_nobody_reads_to_the_end_leaves_the_model_usable(backend: 
 
 def test_a_prompt_longer_than_the_model_reads_is_refused_with_both_numbers(backend: HFBackend) -> None:
     generator = backend.generator()
-    long = prompt("red " * 600)
+    long = prompt("red " * 1100)
 
     for use in (lambda: generator.generate([long], LIMITS), lambda: list(generator.stream(long, LIMITS))):
-        with pytest.raises(UserError, match=rf"6\d\d tokens .* reads {CONTEXT} tokens at the most") as caught:
+        with pytest.raises(UserError, match=rf"1,1\d\d tokens .* reads {CONTEXT:,} tokens at the most") as caught:
             use()
         assert "[retrieve] k" in caught.value.hint
 

@@ -13,7 +13,7 @@ from groundtune.index.store import SqliteIndex, embedded_text
 from groundtune.types import Document, LeftOut, NoProgress, Progress, Source
 from groundtune.workspace import digest
 
-AT_ONCE = 32  # documents in one transaction: a killed sync repeats at most so many
+AT_ONCE = 128  # documents in one transaction (a killed sync repeats at most so many), embedded by length together
 
 
 @dataclass(slots=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 
 from groundtune.approach import Approach
+from groundtune.errors import TooLongError
 from groundtune.metrics import METRICS, score
 from groundtune.prompts import ABSTENTION, Shot, Template, candidates
 from groundtune.types import Example, NoProgress, Passage, Progress
@@ -28,19 +29,28 @@ class Choice:
 def choose_template(
     approach: Approach, templates: Sequence[Template], asked: Sequence[Example], progress: Progress | None = None
 ) -> Choice:
-    """Asks the train questions with each template; the best mean of the task's first metric wins."""
+    """Asks the train questions with each template; the best mean of the task's first metric wins.
+
+    A template that is too long for the model is left out. Raises TooLongError where all of them are.
+    """
     progress = progress or NoProgress()
     metric = METRICS[asked[0].task][0]
     scores: dict[str, float] = {}
     progress.start(f"comparing prompts for {approach.name}", len(templates) * len(asked))
     for template in templates:
-        answers = replace(approach, template=template).answer([example.question for example in asked])
-        scores[template.name] = fmean(
-            score(example, answer)[metric] for example, answer in zip(asked, answers, strict=True)
-        )
+        try:
+            answers = replace(approach, template=template).answer([example.question for example in asked])
+        except TooLongError as error:
+            too_long = error
+        else:
+            scores[template.name] = fmean(
+                score(example, answer)[metric] for example, answer in zip(asked, answers, strict=True)
+            )
         progress.advance(len(asked))
     progress.finish()
-    best = max(templates, key=lambda template: scores[template.name])
+    if not scores:
+        raise too_long
+    best = max((template for template in templates if template.name in scores), key=lambda one: scores[one.name])
     return Choice(best, scores, len(asked))
 
 

@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from groundtune.errors import UserError
+from groundtune.errors import TooLongError, UserError
 from groundtune.tokens import common_prefix
 from groundtune.types import Completion, Generator, Limits, Prompt
 
@@ -146,7 +146,8 @@ class HFGenerator:
     def generate(self, prompts: Sequence[Prompt], limits: Limits) -> list[Completion]:
         """One completion a prompt, in order. A prompt with choices is answered with one of them, token by token."""
         ids = [self._tokens(prompt, limits) for prompt in prompts]
-        prefix = self._read_prefix(ids)
+        with self._backend.using(self._adapter):
+            prefix = self._read_prefix(ids)  # and the model is loaded before any time is taken
         done: dict[int, Completion] = {}
         for rows in _batches([len(row) - len(prefix.ids) for row in ids], self._backend.batch):
             began = time.perf_counter()
@@ -170,11 +171,11 @@ class HFGenerator:
             work.result()
 
     def _tokens(self, prompt: Prompt, limits: Limits) -> list[int]:
-        """The prompt's ids. Raises UserError where they and the answer are more than the model can read."""
+        """The prompt's ids. Raises TooLongError where they and the answer are more than the model can read."""
         tokenizer, room = self._backend.tokenizer, self._backend.room
         ids: list[int] = tokenizer(self._backend.render(prompt), add_special_tokens=False)["input_ids"]
         if room is not None and len(ids) + limits.max_tokens > room:
-            raise UserError(
+            raise TooLongError(
                 f"a prompt of {len(ids):,} tokens with {limits.max_tokens:,} for the answer is too long: "
                 f"{self._backend.name} reads {room:,} tokens at the most",
                 "choose a smaller [retrieve] k, [index] passage_chars or [prompt] max_tokens",

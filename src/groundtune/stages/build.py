@@ -55,10 +55,10 @@ def prompts_stage(project: Project) -> Json:
 
 def tune_stage(project: Project, *, plan_only: bool = False) -> Json | None:
     """The adapter that all tuned approaches share; None where there are none. plan_only: says what it would train."""
-    if not rows(project, "tuned"):
-        return None
+    if note := untunable(project):
+        project.progress.say(note)
     backend = project.backend
-    if not isinstance(backend, TunableBackend):
+    if not isinstance(backend, TunableBackend) or not rows(project, "tuned"):
         return None
     from groundtune.tune.trainer import Trainer
 
@@ -120,6 +120,14 @@ def rows(project: Project, generator: str | None = None) -> dict[str, ApproachTa
     if not isinstance(project.backend, TunableBackend):
         rows = {name: row for name, row in rows.items() if row.generator != "tuned"}
     return {name: row for name, row in rows.items() if generator in (None, row.generator)}
+
+
+def untunable(project: Project) -> str:
+    """Which approaches this model cannot have, in a sentence; empty where it can have all."""
+    missing = project.config.approaches.keys() - rows(project)
+    return (
+        f"{project.config.model.name} cannot be tuned here; left out: {', '.join(sorted(missing))}" if missing else ""
+    )
 
 
 def build_inputs(project: Project) -> str:
