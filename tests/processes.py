@@ -33,7 +33,7 @@ def wait(process: ForkServerProcess, until: Callable[[], bool], seconds: float =
 
 
 def send(process: ForkServerProcess, what: signal.Signals) -> int | None:
-    """Sends a signal, waits for the end and gives the exit code (minus the signal's number if it killed the process)."""
+    """Sends a signal, waits for the end and gives the exit code, negative where the signal was the end."""
     assert process.pid is not None
     os.kill(process.pid, what)
     process.join(60)

@@ -11,7 +11,7 @@ from groundtune.approach import NOTHING_FOUND, Approach, cite, is_abstention
 from groundtune.index.store import SqliteIndex
 from groundtune.index.sync import sync
 from groundtune.prompts import trained
-from groundtune.types import EVERYONE, Hit, Passage, Reader
+from groundtune.types import EVERYONE, Hit, Passage, Reader, Task
 from tests.corpus import Given, document
 from tests.rigged import Rigged
 
@@ -52,6 +52,20 @@ def test_where_nothing_is_found_the_answer_is_an_abstention_and_the_model_is_not
     assert is_abstention(NOTHING_FOUND)
 
 
+@pytest.mark.parametrize("task", ["labels", "text"])
+def test_a_label_or_a_text_is_asked_for_without_passages_where_nothing_is_found(task: Task) -> None:
+    generator = Rigged(lambda prompt: "I don't know, they said")
+    built = Approach("rag", generator, trained(task), Finds(RED))
+
+    [answer] = built.answer(["nothing like it"])
+
+    assert (answer.text, answer.abstained, answer.hits) == ("I don't know, they said", False, ())
+    assert "lamp" not in generator.asked[0].messages[0].content
+    assert list(built.stream("nothing")) == ["I", "don't", "know,", "they", "said"]
+    [silent] = Approach("rag", Rigged(lambda prompt: " "), trained(task), Finds(RED)).answer(["What?"])
+    assert silent.abstained
+
+
 def test_without_a_retriever_every_question_is_asked_and_nothing_cited() -> None:
     generator = Rigged(lambda prompt: "seven")
 
@@ -65,7 +79,9 @@ def test_no_question_has_no_answer() -> None:
     assert approach("seven", RED)[0].answer([]) == []
 
 
-@pytest.mark.parametrize("said", ["I don't know", " i don’t know.", "I do not know, sorry", "", "  \n"])
+@pytest.mark.parametrize(
+    "said", ["I don't know", " i don’t know.", "I do not know, sorry", "I don't know\nA: 7", "", "  \n"]
+)
 def test_a_model_that_does_not_know_abstains_without_citations(said: str) -> None:
     [answer] = approach(said, RED)[0].answer(["What?"])
 
@@ -74,7 +90,10 @@ def test_a_model_that_does_not_know_abstains_without_citations(said: str) -> Non
     assert answer.hits  # what was found is still told
 
 
-@pytest.mark.parametrize("said", ["seven coins", "I know: seven", "Don't know"])
+@pytest.mark.parametrize(
+    "said",
+    ["seven coins", "I know: seven", "Don't know", "I don't know the code, but it is 7", "i do not knowingly sell it"],
+)
 def test_anything_else_is_an_answer(said: str) -> None:
     assert not is_abstention(said)
 

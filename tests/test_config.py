@@ -140,6 +140,13 @@ def test_what_is_wrong_is_named_with_its_table_its_key_and_its_value(tables: dic
     assert error.value.message.startswith(f"groundtune.toml: {message}")
 
 
+def test_an_address_with_a_password_is_refused_and_not_said() -> None:
+    for address in ("https://ann:s3cret@host/v1", "ann:s3cret@host"):
+        with pytest.raises(UserError, match=r"\[model\] base_url .* environment variable") as error:
+            parse({"model": {"base_url": address}}, Path("groundtune.toml"))
+        assert "s3cret" not in f"{error.value.message}{error.value.hint}"
+
+
 def test_a_missing_file_says_how_to_make_one(file: Path) -> None:
     with pytest.raises(UserError, match="no such file") as error:
         load(file)

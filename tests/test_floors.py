@@ -18,7 +18,7 @@ FLOORS = [
     {"types", "errors"},
     {"config", "plug", "workspace", "execute", "prompts", "progress", "tokens"},
     {"sources", "parse", "index", "retrieve", "models", "examples", "tune", "metrics", "stats", "demo"},
-    {"approach"},
+    {"approach", "cases"},
     {"measure", "decide", "report", "project", "start", "doctor"},
     {"stages"},
     {"serve", "asking"},

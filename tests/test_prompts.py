@@ -6,8 +6,8 @@ from groundtune.prompts import ABSTENTION, Shot, Template, candidates, show, tra
 from groundtune.types import Passage, Prompt, Task
 
 
-def passage(number: int, **more: str) -> Passage:
-    return Passage(number, "a.md", f"It costs {number} coins.", 0, 9, **more)
+def passage(number: int, title: str = "", heading: str = "") -> Passage:
+    return Passage(number, "a.md", f"It costs {number} coins.", 0, 9, title, heading)
 
 
 def turns(prompt: Prompt) -> list[tuple[str, str]]:

@@ -87,6 +87,20 @@ def raising(number: int) -> Any:
     return fail
 
 
+@pytest.mark.parametrize("suffix", ["new", "old"])
+def test_what_a_killed_process_of_the_same_number_left_is_in_nobodys_way(tmp_path: Path, suffix: str) -> None:
+    target = tmp_path / "adapter"
+    left = tmp_path / f".adapter.{os.getpid()}.{suffix}"
+    for folder, content in ((target, "old"), (left, "half")):
+        folder.mkdir()
+        (folder / content).touch()
+    with workspace.writing(target) as temporary:
+        temporary.mkdir()
+        (temporary / "new").touch()
+    assert [path.name for path in target.iterdir()] == ["new"]
+    assert list(tmp_path.iterdir()) == [target]
+
+
 def test_a_full_disk_is_said_and_keeps_the_old_file(small_disk: Path) -> None:
     target = small_disk / "records.jsonl"
     write_text(target, "old")
@@ -217,3 +231,44 @@ def test_everything_lies_in_the_workspace_and_nothing_in_the_place_of_another(tm
     places += [work.records("base"), work.records("rag"), work.report("html"), work.report("md")]
     assert len(set(places)) == len(places)
     assert all(place.is_relative_to(tmp_path) for place in places)
+
+
+def test_a_stage_that_begins_is_no_longer_done(tmp_path: Path) -> None:
+    work = Workspace(tmp_path)
+    work.begin("tune")
+    work.finish("tune", "d1", {"seconds": 3})
+    work.begin("tune")
+    assert work.done("tune", "d1") is None
+    assert work.last("tune") == {}
+
+
+# ---------------------------------------------------------------- one at a time
+
+
+def test_a_second_one_at_work_is_refused_at_once_and_the_next_one_is_not(tmp_path: Path) -> None:
+    root = tmp_path / "work"
+    with Workspace(root).alone():
+        with pytest.raises(WorkFailed, match=r"another groundtune is at work in .*work"), Workspace(root).alone():
+            pytest.fail("two at work")
+        with Workspace(tmp_path / "other").alone():
+            pass
+    with pytest.raises(KeyboardInterrupt), Workspace(root).alone():
+        raise KeyboardInterrupt
+    with Workspace(root).alone():
+        pass
+
+
+def test_a_killed_process_leaves_nobody_locked_out(tmp_path: Path) -> None:
+    program = (
+        "import os, pathlib, signal; from groundtune.workspace import Workspace\n"
+        f"with Workspace(pathlib.Path({str(tmp_path)!r})).alone(): os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    assert subprocess.run([sys.executable, "-c", program]).returncode == -9
+    with Workspace(tmp_path).alone():
+        pass
+
+
+def test_a_workspace_that_cannot_be_made_is_named_before_any_work(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="not writable"), Workspace(tmp_path / "file" / "work").alone():
+        pytest.fail("at work in a file")

@@ -1,4 +1,4 @@
-"""Tiny models of real architectures with random weights, as Hugging Face folders: what the real ones do, in milliseconds."""
+"""Tiny models of real architectures with random weights, as Hugging Face folders: real ones, in milliseconds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CHAT = (
 # As Gemma's: a conversation begins with the user.
 NO_SYSTEM = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system here') }}{% endif %}" + CHAT
 WORDS = """the a of in to is are and or not what which where when who how long does it cost cabinet lamp seed pump water
-price days return order delivery garden Q: A: Text: Label: Input: Output: I don't know Answer with few words out passages
+price days return order delivery garden Q: A: Text: Label: Input: Output: I don't know Answer with few words passages
 red green blue yellow black white north south east west one two three four five six seven eight nine ten"""
 CONTEXT = 1024  # tokens
 # PEFT 0.21 asks transformers 5 for something by its old name. For the `pytestmark` of tests that tune.
@@ -26,8 +26,11 @@ OLD_NAME = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is dep
 
 @dataclass(frozen=True, slots=True)
 class Tiny:
-    """Where the models lie. llama: with a chat template; neox: another architecture, without one; gemmalike: llama whose
-    template refuses a system message; bert: an embedder."""
+    """Where the models lie.
+
+    llama: with a chat template; neox: another architecture, without one; gemmalike: llama whose template refuses a
+    system message; bert: an embedder.
+    """
 
     llama: Path
     neox: Path
@@ -46,7 +49,7 @@ def build(folder: Path) -> Tiny:
     small = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
     tokenizer = _tokenizer()
     ids = {"eos_token_id": tokenizer.eos_token_id, "bos_token_id": None, "pad_token_id": None}
-    general = {"vocab_size": len(tokenizer), "max_position_embeddings": CONTEXT, **small}
+    general: dict[str, Any] = {"vocab_size": len(tokenizer), "max_position_embeddings": CONTEXT, **small}
     llama = _spread(LlamaForCausalLM(LlamaConfig(**general, **ids, num_key_value_heads=1)))
     for place, template in ((tiny.llama, CHAT), (tiny.gemmalike, NO_SYSTEM)):
         llama.save_pretrained(place)
@@ -80,11 +83,12 @@ def _tokenizer(pad: str | None = None) -> Any:
         show_progress=False,
     )
     bpe.train_from_iterator([" ".join(rng.choices(words, k=12)) + "\n" for _ in range(60)], trainer)
-    return PreTrainedTokenizerFast(tokenizer_object=bpe, eos_token="<|end|>", pad_token=pad)
+    fast: Any = PreTrainedTokenizerFast
+    return fast(tokenizer_object=bpe, eos_token="<|end|>", pad_token=pad)
 
 
 def _spread(model: Any) -> Any:
-    """The model with larger weights than a fresh one has: its answers depend on all of the prompt, and no two are level."""
+    """The model with larger weights than a fresh one has: its answers depend on all of the prompt, none are level."""
     import torch
 
     with torch.no_grad():
@@ -107,12 +111,12 @@ def adapter(model: Path, folder: Path, seed: int) -> Path:
         for name, parameter in tuned.named_parameters():
             if "lora_B" in name:
                 parameter.normal_(std=0.3)
-    tuned.save_pretrained(folder)
+    tuned.save_pretrained(str(folder))
     return folder
 
 
 def project(folder: Path, tiny: Tiny, model: Path | str | None = None, more: str = "") -> Path:
-    """A small project on tiny models: a dozen documents, 36 questions, a groundtune.toml that takes seconds. Its path."""
+    """The groundtune.toml of a small project on tiny models: a dozen documents, 36 questions, a run of seconds."""
     docs = folder / "docs"
     docs.mkdir(parents=True)
     colours, places = ("red", "green", "blue", "yellow", "black", "white"), ("north", "south", "east", "west")

@@ -23,6 +23,8 @@ from groundtune.types import (
 )
 
 NOTHING_FOUND = "I don't know: nothing relevant was found."
+# Alone on its line, or before a punctuation mark.
+_DOES_NOT_KNOW = re.compile(rf"(?:{re.escape(ABSTENTION)}|I do not know) *(?:[^\w\s]|$)", re.IGNORECASE | re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +44,11 @@ class Approach:
     choices: tuple[str, ...] = ()
 
     def answer(self, questions: Sequence[str], reader: Reader = EVERYONE) -> list[Answer]:
-        """One answer a question, in order. Where a retriever finds nothing, the answer is an abstention."""
+        """One answer a question, in order. Where a retriever finds nothing, task qa's answer is an abstention."""
         began = time.perf_counter()
         found = self.retrieve(questions, reader)
         searching = (time.perf_counter() - began) / max(1, len(questions))
-        asked = [i for i, hits in enumerate(found) if hits is None or hits]
+        asked = [i for i, hits in enumerate(found) if self._asks(hits)]
         completions = self.generator.generate([self.prompt(questions[i], found[i]) for i in asked], self.limits)
         said = dict(zip(asked, completions, strict=True))
         answers = [self._answer(said.get(i), hits) for i, hits in enumerate(found)]
@@ -55,7 +57,7 @@ class Approach:
     def stream(self, question: str, reader: Reader = EVERYONE) -> Iterator[str]:
         """The same answer's text in pieces, as the model makes them."""
         hits = self.retrieve([question], reader)[0]
-        if hits is not None and not hits:
+        if not self._asks(hits):
             yield NOTHING_FOUND
             return
         yield from self.generator.stream(self.prompt(question, hits), self.limits)
@@ -76,11 +78,15 @@ class Approach:
         """Where completions end."""
         return self.template.limits(self.max_tokens)
 
+    def _asks(self, hits: Sequence[Hit] | None) -> bool:
+        """Whether there is something to answer from: a label or a text may do without passages."""
+        return hits is None or bool(hits) or self.template.task != "qa"
+
     def _answer(self, completion: Completion | None, hits: Sequence[Hit] | None) -> Answer:
         if completion is None:
             return Answer(NOTHING_FOUND, abstained=True)
         text = completion.text.strip()
-        abstained = is_abstention(text)
+        abstained = is_abstention(text) if self.template.task == "qa" else not text
         return Answer(
             text=text,
             abstained=abstained,
@@ -93,9 +99,10 @@ class Approach:
 
 
 def is_abstention(text: str) -> bool:
-    """Whether a model says that it does not know, or says nothing."""
-    said = text.replace("’", "'").strip().lower()
-    return not said or said.startswith((ABSTENTION.lower(), "i do not know"))
+    """Whether a short answer says that the model does not know, and no more ("I don't know the code, but ..."), or
+    says nothing."""
+    said = text.replace("’", "'").strip()
+    return not said or _DOES_NOT_KNOW.match(said) is not None
 
 
 def cite(text: str, hits: Sequence[Hit]) -> tuple[Citation, ...]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 
 from groundtune import stages
+from groundtune.config import DecideTable
+from groundtune.decide import cost_per_1000
 from groundtune.errors import UserError
 from groundtune.progress import printable
 from groundtune.project import Project
@@ -16,7 +18,7 @@ SHOWN = 300  # characters of a cited passage
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """An answer, with what it cost at the config's price of the machine."""
+    """An answer, with what it cost at the config's prices; nothing of it is for training."""
 
     approach: str
     question: str
@@ -46,7 +48,7 @@ class Asked:
             lines += [f"[{number}] {place(citation)}", *(f"    {line}" for line in _short(citation.text).splitlines())]
         lines.append(
             f"{self.approach}: {answer.seconds:.2f} s, {answer.prompt_tokens} tokens read, "
-            f"{answer.completion_tokens} written, {self.cost:.6f} at the price of [decide] price_per_hour"
+            f"{answer.completion_tokens} written, {self.cost:.6f} at the prices of [decide]"
         )
         return printable("\n".join(lines))
 
@@ -66,8 +68,7 @@ def ask(project: Project, question: str, approach: str | None) -> Asked:
     if built.retriever is not None:
         built.retriever.search([question], 1)  # what is loaded at first use is not the answer's time
     answer = built.answer([question])[0]
-    cost = answer.seconds / 3600 * project.config.decide.price_per_hour
-    return Asked(name, question, answer, cost)
+    return Asked(name, question, answer, _cost(answer, project.config.decide))
 
 
 def place(citation: Citation) -> str:
@@ -80,12 +81,20 @@ def place(citation: Citation) -> str:
     return ", ".join(part for part in parts if part)
 
 
+def _cost(answer: Answer, table: DecideTable) -> float:
+    tokens = answer.prompt_tokens + answer.completion_tokens
+    thousand = cost_per_1000(
+        answer.seconds, table.price_per_hour, 0, table.queries_per_month, tokens, table.price_per_million_tokens
+    )
+    return thousand / 1000
+
+
 def _recommended(project: Project) -> str:
     if not project.workspace.verdict.exists():
         raise UserError("there is no verdict yet", 'run "groundtune run", or name an approach: --approach rag')
     verdict = read_json(project.workspace.verdict)
     if verdict["recommended"] is None:
-        best = max(verdict["probability_best"], key=verdict["probability_best"].get)
+        best = verdict["leader"] or max(verdict["probability_best"], key=verdict["probability_best"].get)
         raise UserError("no approach is recommended (see the report)", f"name one: --approach {best}")
     return str(verdict["recommended"])
 

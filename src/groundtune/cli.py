@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from groundtune.errors import UserError
-from groundtune.progress import TerminalProgress
+from groundtune.errors import UserError, WorkFailed
+from groundtune.progress import TerminalProgress, printable
 
 if TYPE_CHECKING:
     from groundtune.project import Project
@@ -37,14 +40,20 @@ CONFIG = Path("groundtune.toml")
 def init(
     docs: Annotated[Path | None, typer.Option(help="The folder of your documents.")] = None,
     examples: Annotated[Path | None, typer.Option(help="The file of your examples.")] = None,
+    columns: Annotated[
+        list[str] | None, typer.Option(metavar="OURS=THEIRS", help="What our name is in that file; once for each.")
+    ] = None,
     config: ConfigOption = CONFIG,
     force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
 ) -> None:
     """Look at documents and examples, say what they are, and write groundtune.toml."""
     from groundtune.start import write_config
 
-    for line in write_config(docs, examples, config, force=force, progress=TerminalProgress()):
-        print(line)
+    pairs = _pairs("--columns", columns or [])
+    with TerminalProgress() as progress:
+        found = write_config(docs, examples, config, columns=pairs, force=force, progress=progress)
+    for line in found:
+        _print(printable(line))
 
 
 @app.command()
@@ -55,7 +64,7 @@ def doctor(config: ConfigOption = CONFIG) -> None:
     healthy = True
     for check in check_up(config):
         healthy &= check.fine
-        print(f"{'ok  ' if check.fine else 'bad '} {check.what}: {check.found}")
+        _print(printable(f"{'ok  ' if check.fine else 'bad '} {check.what}: {check.found}"))
     raise typer.Exit(0 if healthy else 2)
 
 
@@ -64,16 +73,18 @@ def plan(config: ConfigOption = CONFIG, as_json: JsonOption = False) -> None:
     """Say what a run would do and what it could show, before anything is trained."""
     from groundtune import stages
 
-    project = _project(config)
-    facts = stages.split_stage(project)
-    stages.sync_stage(project)
-    training = stages.tune_stage(project, plan_only=True)
-    difference = stages.visible_difference(project)
+    with _at_work(config) as project:
+        facts = stages.split_stage(project)
+        stages.sync_stage(project)
+        training = stages.tune_stage(project, plan_only=True)
+        difference = stages.visible_difference(project)
     if as_json:
-        print(json.dumps({"train": facts["train"], "test": facts["test"], "training": training, "visible": difference}))
+        _print(
+            json.dumps({"train": facts["train"], "test": facts["test"], "training": training, "visible": difference})
+        )
         return
-    print(f"question: {project.config.question}; {facts['train']} examples to train on, {facts['test']} held out")
-    print(f"differences under about {difference:.2f} will mostly not be told apart with so many")
+    _print(f"question: {project.config.question}; {facts['train']} examples to train on, {facts['test']} held out")
+    _print(f"differences under about {difference:.2f} will mostly not be told apart with so many")
 
 
 @app.command()
@@ -87,12 +98,12 @@ def sync(
 
     from groundtune import stages
 
-    project = _project(config)
-    if rebuild:
-        project.workspace.remove_index()
-    summary = stages.sync_stage(project)
+    with _at_work(config) as project:
+        if rebuild:
+            project.workspace.remove_index()
+        summary = stages.sync_stage(project)
     if as_json:
-        print(json.dumps(asdict(summary)))
+        _print(json.dumps(asdict(summary)))
 
 
 @app.command()
@@ -100,12 +111,12 @@ def tune(config: ConfigOption = CONFIG, as_json: JsonOption = False) -> None:
     """Train the adapter."""
     from groundtune import stages
 
-    project = _project(config)
-    stages.split_stage(project)
-    stages.sync_stage(project)
-    trained = stages.tune_stage(project)
+    with _at_work(config) as project:
+        stages.split_stage(project)
+        stages.sync_stage(project)
+        trained = stages.tune_stage(project)
     if as_json:
-        print(json.dumps(trained))
+        _print(json.dumps(trained))
 
 
 @app.command()
@@ -113,10 +124,10 @@ def measure(config: ConfigOption = CONFIG) -> None:
     """Ask every approach every held-out question."""
     from groundtune import stages
 
-    project = _project(config)
-    stages.split_stage(project)
-    stages.sync_stage(project)
-    stages.measure_stage(project)
+    with _at_work(config) as project:
+        stages.split_stage(project)
+        stages.sync_stage(project)
+        stages.measure_stage(project)
 
 
 @app.command()
@@ -124,10 +135,10 @@ def report(config: ConfigOption = CONFIG, as_json: JsonOption = False) -> None:
     """Decide anew over what was measured, and write the report."""
     from groundtune import stages
 
-    project = _project(config)
-    stages.split_stage(project)
-    verdict = stages.decide_stage(project)
-    stages.report_stage(project)
+    with _at_work(config) as project:
+        stages.split_stage(project)
+        verdict = stages.decide_stage(project)
+        stages.report_stage(project)
     _show(project, verdict, as_json=as_json)
 
 
@@ -136,8 +147,8 @@ def run(config: ConfigOption = CONFIG, as_json: JsonOption = False) -> None:
     """Do it all: index, tune, measure, decide, report. Running it again does only what is left to do."""
     from groundtune import stages
 
-    project = _project(config)
-    verdict = stages.run(project)
+    with _at_work(config) as project:
+        verdict = stages.run(project)
     _show(project, verdict, as_json=as_json)
 
 
@@ -151,8 +162,8 @@ def ask(
     """Answer one question, with citations and what the answer took."""
     from groundtune.asking import ask as answer
 
-    answered = answer(_project(config), question, approach)
-    print(json.dumps(answered.to_json(), ensure_ascii=False) if as_json else answered.to_text())
+    answered = answer(_project(config, TerminalProgress()), question, approach)
+    _print(json.dumps(answered.to_json(), ensure_ascii=False) if as_json else answered.to_text())
 
 
 @app.command()
@@ -165,32 +176,62 @@ def demo(
     from groundtune.demo import unpack
 
     config = unpack(folder)
-    progress = TerminalProgress()
-    progress.say(f"the demo's documents, questions and groundtune.toml are in {folder}")
-    project = _project(config)
-    verdict = stages.run(project)
+    with _at_work(config) as project:
+        project.progress.say(f"the demo's documents, questions and groundtune.toml are in {folder}")
+        verdict = stages.run(project)
     _show(project, verdict, as_json=as_json)
     if not as_json:
-        print(f'\nAsk it something: groundtune ask -c {config} "How long can I send a cabinet back?"')
-        print("With your own files: groundtune init --docs DIR --examples FILE, then groundtune run")
+        _print(printable(f'\nAsk it something: groundtune ask -c {config} "How long can I send a cabinet back?"'))
+        _print("With your own files: groundtune init --docs DIR --examples FILE, then groundtune run")
 
 
-def _project(path: Path) -> Project:
+@contextmanager
+def _at_work(path: Path) -> Iterator[Project]:
+    """The project of a verb that writes: no second one works on it meanwhile. Raises WorkFailed where one does."""
+    with TerminalProgress() as progress:
+        project = _project(path, progress)
+        with project.workspace.alone():
+            yield project
+
+
+def _project(path: Path, progress: TerminalProgress) -> Project:
     from groundtune.config import load
     from groundtune.project import Project
 
-    return Project(load(path), TerminalProgress(), path.read_text(encoding="utf-8"))
+    return Project(load(path), progress, path.read_text(encoding="utf-8"))
+
+
+def _pairs(option: str, given: list[str]) -> dict[str, str]:
+    """What was given as "ours=theirs"."""
+    pairs = {}
+    for one in given:
+        ours, _, theirs = one.partition("=")
+        if not ours or not theirs:
+            raise UserError(f"{option} {one!r} is not of the form OURS=THEIRS", f"as in {option} question=Frage")
+        pairs[ours] = theirs
+    return pairs
 
 
 def _show(project: Project, verdict: dict[str, object], *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps(verdict, ensure_ascii=False))
+        _print(json.dumps(verdict, ensure_ascii=False))
         return
     from groundtune.report.terminal import terminal
 
     for line in terminal(verdict):
-        print(line)
-    print(f"report: {project.workspace.report('html')}")
+        _print(printable(line))
+    _print(printable(f"report: {project.workspace.report('html')}"))
+
+
+def _print(text: str) -> None:
+    """Writes to standard output at once. A reader who has gone (`| head -1`) ends the verb without a word."""
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for Python's own flush at the end
+        if isinstance(error, BrokenPipeError):
+            raise typer.Exit(WorkFailed.exit_code) from error
+        raise WorkFailed(f"standard output: {error.strerror}") from error
 
 
 def main() -> None:
@@ -200,12 +241,12 @@ def main() -> None:
     try:
         code = app(standalone_mode=False) or 0
     except UserError as error:
-        print(f"groundtune: {error.message}", file=sys.stderr)
+        print(printable(f"groundtune: {error.message}"), file=sys.stderr)
         if error.hint:
-            print(f"  {error.hint}", file=sys.stderr)
+            print(printable(f"  {error.hint}"), file=sys.stderr)
         code = error.exit_code
     except typer.TyperException as error:  # a wrong option or verb
-        print(f"groundtune: {error}; see groundtune --help", file=sys.stderr)
+        print(printable(f"groundtune: {error}; see groundtune --help"), file=sys.stderr)
         code = UserError.exit_code
     if code == INTERRUPTED:
         print("groundtune: interrupted; run the same command again and it goes on where it stopped", file=sys.stderr)

@@ -157,6 +157,15 @@ class Config(Table):
                 raise ValueError(f"[approaches.{name}]: a name is made of letters, digits, - and _")
         return self
 
+    @model_validator(mode="after")
+    def _address_holds_no_key(self) -> Self:
+        if "@" in (self.model.base_url or ""):  # the value is not said: it would be a secret on a screen
+            raise ValueError(
+                "[model] base_url holds a user or a password, and the config stands in the report; "
+                "put the key into the environment variable that key_env names"
+            )
+        return self
+
     @property
     def question(self) -> Question:
         """Which question is asked; see docs/measuring.md."""

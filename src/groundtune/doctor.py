@@ -12,7 +12,7 @@ from pathlib import Path
 
 from groundtune.config import Config, load
 from groundtune.errors import UserError
-from groundtune.models.weights import BUNDLED, cache_folder, find_weights
+from groundtune.models.weights import BUNDLED, cache_folder, find_weights, needs_conversion
 
 ROOM_MB = 2000  # converted weights, an index, an adapter with its checkpoints
 
@@ -39,6 +39,8 @@ def check_up(config: Path) -> Iterator[Check]:
         except UserError as error:
             yield Check(str(config), f"{error.message}; {error.hint}", fine=False)
     for name, where in ((settings.model.name, "[model] name"), (settings.embedder.name, "[embedder] name")):
+        if needs_conversion(name):
+            yield Check(where, f"converting the weights of {name}, once")
         yield _weights(name, where)
 
 

@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
+from unicodedata import category
 
 
 def printable(text: str) -> str:
     """The text without what could steer a terminal: names and words of documents are data."""
-    return "".join(char if char.isprintable() or char == "\n" else "?" for char in text)
+    return "".join(char if char.isprintable() or char in "\n\t" or category(char) == "Zs" else "?" for char in text)
 
 
 class TerminalProgress:
-    """A Progress on standard error, so that standard output stays clean for --json."""
+    """A Progress on standard error, so that standard output stays clean for --json.
+
+    As a context manager it takes its bar away however the work ends: a bar hides the cursor.
+    """
 
     def __init__(self) -> None:
         self._bar: Any = None
         self._task: Any = None
         self._shows = sys.stderr.isatty()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self.finish()
 
     def say(self, sentence: str) -> None:
         """One line."""
@@ -45,7 +58,7 @@ class TerminalProgress:
             TaskProgressColumn(),
             TimeRemainingColumn(),
         )
-        self._bar = Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True)
+        self._bar = Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False)
         self._bar.start()
         self._task = self._bar.add_task(what, total=total)
 

@@ -10,23 +10,11 @@ from groundtune.config import Config
 from groundtune.errors import UserError
 from groundtune.examples.read import Loaded, read_examples
 from groundtune.index.store import SqliteIndex
-from groundtune.metrics.evidence import holds
 from groundtune.models import load_backend, load_embedder
 from groundtune.models.backend import Backend
-from groundtune.types import (
-    EVERYONE,
-    Document,
-    Example,
-    Hit,
-    LeftOut,
-    NoProgress,
-    Passage,
-    Progress,
-    Reader,
-    Retriever,
-    Source,
-)
-from groundtune.workspace import Workspace, digest
+from groundtune.models.weights import needs_conversion
+from groundtune.types import Document, LeftOut, NoProgress, Progress, Retriever, Source
+from groundtune.workspace import Workspace
 
 
 class Project:
@@ -73,6 +61,8 @@ class Project:
 
     @cached_property
     def backend(self) -> Backend:
+        if needs_conversion(self.config.model.name):
+            self.progress.say(f"converting the weights of {self.config.model.name}, once")
         return load_backend(self.config.model)
 
 
@@ -85,42 +75,3 @@ class InMemory:
     def documents(self, left_out: Callable[[LeftOut], None]) -> Iterator[Document]:
         """All of them."""
         yield from self._documents
-
-
-def solved_cases(examples: Sequence[Example]) -> list[Document]:
-    """Train examples as documents, so that retrieval has something to find where there are no documents."""
-    cues = {"labels": ("Text", "Label"), "text": ("Input", "Output"), "qa": ("Q", "A")}
-    documents = []
-    for example in examples:
-        ask, answer = cues[example.task]
-        text = f"{ask}: {example.question}\n{answer}: {example.answers[0] if example.answers else ''}"
-        documents.append(Document(solved_case(example), text, "", digest(text), ""))
-    return documents
-
-
-def solved_case(example: Example) -> str:
-    """The id of the document that `solved_cases` makes of an example."""
-    return f"example/{example.id}"
-
-
-class LeaveOneOut:
-    """A retriever that finds for a train question everything but its own solved case."""
-
-    def __init__(self, retriever: Retriever, examples: Sequence[Example]) -> None:
-        self._retriever = retriever
-        self._own = {example.question: solved_case(example) for example in examples}
-
-    def search(self, queries: Sequence[str], k: int, reader: Reader = EVERYONE) -> list[list[Hit]]:
-        """As the retriever does, one passage deeper, so that `k` are left."""
-        found = self._retriever.search(queries, k + 1, reader)
-        return [
-            [hit for hit in hits if hit.passage.document != self._own.get(query)][:k]
-            for query, hits in zip(queries, found, strict=True)
-        ]
-
-
-def holds_evidence(passage: Passage, example: Example) -> bool:
-    """Whether a passage holds the example's evidence; without known evidence, whether it holds an answer."""
-    if example.evidence:
-        return any(holds(passage.document, passage.text, piece) for piece in example.evidence)
-    return any(answer.lower() in passage.text.lower() for answer in example.answers if example.task == "qa")

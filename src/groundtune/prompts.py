@@ -13,7 +13,8 @@ from groundtune.types import Limits, Message, Passage, Prompt, Task
 
 ABSTENTION = "I don't know"
 
-_ASK = {
+# What stands before a question, and before its answer.
+CUES: dict[Task, tuple[str, str]] = {
     "qa": ("Q: ", "A:"),
     "labels": ("Text: ", "Label:"),
     "text": ("Input: ", "Output:"),
@@ -61,7 +62,7 @@ class Template:
         return Prompt(tuple(messages), tuple(choices))
 
     def _plain(self, question: str, passages: Sequence[Passage] | None, choices: tuple[str, ...]) -> Prompt:
-        _, cue = _ASK[self.task]
+        _, cue = CUES[self.task]
         parts = [
             f"{self._turn(shot.question, None if passages is None else shot.passages)}\n{cue} {shot.answer}"
             for shot in self.shots
@@ -70,7 +71,7 @@ class Template:
         return Prompt((Message("user", "\n\n".join(parts)),), tuple(map(self.completion, choices)), plain=True)
 
     def _turn(self, question: str, passages: Sequence[Passage] | None) -> str:
-        lead, _ = _ASK[self.task]
+        lead, _ = CUES[self.task]
         # The best passage stands last, next to the question: small models make most of what they read last.
         shown = [show(passage) for passage in reversed(passages or ())]
         return "\n\n".join([*shown, f"{lead}{question}"])
@@ -81,7 +82,7 @@ class Template:
 
     def limits(self, max_tokens: int) -> Limits:
         """Where a completion ends: short answers are one line, other text ends where a new example would begin."""
-        lead, _ = _ASK[self.task]
+        lead, _ = CUES[self.task]
         stop = f"\n{lead.strip()}" if self.task == "text" else "\n"
         return Limits(max_tokens, (stop,))
 

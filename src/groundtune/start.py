@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from groundtune import parse, plug
@@ -16,7 +19,7 @@ TEMPLATE = """\
 {sources}
 [examples]
 path = {examples}
-task = "{task}"                 # qa: short answers | labels: classes | text: translation, replies
+{columns}task = "{task}"                 # qa: short answers | labels: classes | text: translation, replies
 question = "{question}"  # knowledge: tuning may read the documents of test questions, as retrieval does | skill: not
 test_most = {test_most}
 
@@ -35,25 +38,37 @@ price_per_hour = 0.10       # of the machine, in your currency
 
 
 def write_config(
-    docs: Path | None, examples: Path | None, config: Path, *, force: bool, progress: Progress
+    docs: Path | None,
+    examples: Path | None,
+    config: Path,
+    *,
+    columns: Mapping[str, str],
+    force: bool,
+    progress: Progress,
 ) -> list[str]:
     """Writes the config and returns what was found, in sentences.
 
-    Raises UserError where nothing usable is found, or a config is there already and `force` is not set.
+    columns: our name -> the name in the file of examples, where they differ. Raises UserError where nothing usable is
+    found, or a config is there already and `force` is not set.
     """
     if config.exists() and not force:
         raise UserError(f"{config} is there already", "give --force to write over it, or --config NAME for another one")
     if examples is None:
         raise UserError("--examples is missing", "name the file of your examples (docs/examples.md)")
-    loaded = read_examples(examples)
+    if docs is not None and docs.resolve() == examples.resolve():
+        raise UserError(f"{docs} is both --docs and --examples", "without --docs, the documents beside them are taken")
+    if columns and examples.is_dir():
+        raise UserError(f"{examples} is a folder", "--columns is for the examples in a file")
+    loaded = read_examples(examples, columns=dict(columns))
     found = list(loaded.notes) or [f"{examples.name}: {len(loaded.examples):,} examples, format {loaded.format}"]
     found.append(f"task: {loaded.task}")
     if docs is not None:
-        found += _look_at(docs, examples, progress)
+        found += _look_at(docs, _ignored(docs, examples), progress)
     question = "knowledge" if docs is not None else "skill"
     text = TEMPLATE.format(
         sources=_source(docs, examples, config),
         examples=_quoted(_relative(examples, config)),
+        columns=_columns(columns),
         task=loaded.task,
         question=question,
         test_most=150,
@@ -66,17 +81,15 @@ def write_config(
     ]
 
 
-def _look_at(docs: Path, examples: Path, progress: Progress) -> list[str]:
-    """What is in the folder, in sentences."""
+def _look_at(docs: Path, ignored: Sequence[str], progress: Progress) -> list[str]:
+    """What is in the folder, in sentences. Raises UserError, with the reasons, where nothing in it can be read."""
     left_out: list[LeftOut] = []
-    source = plug.make("sources", "folder", {"path": str(docs)}, parse, where="--docs")
+    source = plug.make("sources", "folder", {"path": str(docs), "ignore": ignored}, parse, where="--docs")
     kinds: Counter[str] = Counter()
     characters = 0
     documents: list[Document] = []
     progress.start("reading documents", None)
     for document in source.documents(left_out.append):
-        if (docs / document.id).resolve() == examples.resolve():
-            continue
         documents.append(document)
         kinds[Path(document.id).suffix or "no suffix"] += 1
         characters += len(document.text)
@@ -97,10 +110,24 @@ def _source(docs: Path | None, examples: Path, config: Path) -> str:
     if docs is None:
         return ""
     lines = ["", "[[sources]]", 'kind = "folder"', f"path = {_quoted(_relative(docs, config))}"]
-    if examples.resolve().is_relative_to(docs.resolve()):
-        inside = examples.resolve().relative_to(docs.resolve()).as_posix()
-        lines.append(f"ignore = [{_quoted('/' + inside)}]   # the examples are no documents")
+    if ignored := ", ".join(map(_quoted, _ignored(docs, examples))):
+        lines.append(f"ignore = [{ignored}]   # the examples are no documents")
     return "\n".join([*lines, ""])
+
+
+def _ignored(docs: Path, examples: Path) -> list[str]:
+    """The pattern of the examples where they lie among the documents, as .gitignore would say it."""
+    folder, file = docs.resolve(), examples.resolve()
+    if not file.is_relative_to(folder):
+        return []
+    name = file.relative_to(folder).as_posix()
+    return ["/" + re.sub(r"[\\*?\[\]]| \Z", r"\\\g<0>", name)]  # ! and # mean nothing after the slash
+
+
+def _columns(columns: Mapping[str, str]) -> str:
+    """The line of the config that says what our names are in the file; none where they are the same."""
+    pairs = ", ".join(f"{ours} = {_quoted(theirs)}" for ours, theirs in columns.items())
+    return f"columns = {{ {pairs} }}\n" if pairs else ""
 
 
 def _relative(path: Path, config: Path) -> str:
@@ -112,7 +139,7 @@ def _relative(path: Path, config: Path) -> str:
 
 def _quoted(text: str) -> str:
     """A TOML basic string."""
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _minutes(loaded: Loaded) -> int:

@@ -55,11 +55,13 @@ def writing(path: Path) -> Iterator[Path]:
     aside = path.with_name(f".{path.name}.{os.getpid()}.old")
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
+        remove(temporary)  # of a killed process that had our number: a container starts with the same ones every time
         try:
             yield temporary
             for written in (temporary, *temporary.rglob("*")):
                 _fsync(written)
             if path.is_dir():  # a folder cannot be renamed onto one that is not empty
+                remove(aside)
                 path.rename(aside)
             temporary.replace(path)
             _fsync(path.parent)
@@ -72,8 +74,8 @@ def writing(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def disk_errors(path: Path) -> Iterator[None]:
-    """Turns a full or read-only disk into a message that says what to do."""
+def disk_errors(path: Path, elsewhere: str = "choose another [workspace] path") -> Iterator[None]:
+    """Turns a full or read-only disk into a message that says what to do; `elsewhere`: how to write to another one."""
     try:
         yield
     except Exception as error:
@@ -83,18 +85,17 @@ def disk_errors(path: Path) -> Iterator[None]:
                 f"{path}: the disk is full", "free some space and run the same command: it goes on where it stopped"
             ) from error
         if number in (errno.EACCES, errno.EROFS, errno.EPERM, errno.EEXIST, errno.ENOTDIR):
-            raise UserError(
-                f"{path}: not writable ({os.strerror(number)})", "choose another [workspace] path"
-            ) from error
+            raise UserError(f"{path}: not writable ({os.strerror(number)})", elsewhere) from error
         raise
 
 
 def _number(error: Exception) -> int:
-    """The system's number for what went wrong, 0 where it is something else; Rust's libraries say it in words alone."""
-    if isinstance(error, OSError):
-        return error.errno or 0
-    found = re.search(r"\(os error (\d+)\)", str(error))
-    return int(found[1]) if found else 0
+    """The system's number for what went wrong, 0 where it is something else; Rust's libraries and
+    shutil's trees say it in words alone."""
+    if isinstance(error, OSError) and error.errno:
+        return error.errno
+    found = re.search(r"\(os error (\d+)\)|\[Errno (\d+)\]", str(error))
+    return int(found[1] or found[2]) if found else 0
 
 
 def remove(path: Path) -> None:
@@ -162,6 +163,25 @@ class Workspace:
     def __init__(self, root: Path) -> None:
         self.root = root
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keeps every other process that would write here away. Raises WorkFailed at once where one is at work."""
+        from filelock import FileLock, Timeout
+
+        with disk_errors(self.root):
+            self.root.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.root / "lock", blocking=False)
+            try:
+                lock.acquire()
+            except Timeout as error:
+                raise WorkFailed(
+                    f"another groundtune is at work in {self.root}", "wait for it to end, then run again"
+                ) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
     @property
     def index(self) -> Path:
         return self.root / "index.sqlite"
@@ -204,6 +224,12 @@ class Workspace:
         """What the stage left when it last finished, on whatever inputs; empty if it never did."""
         mark = self._mark(stage)
         return dict(read_json(mark)["result"]) if mark.exists() else {}
+
+    def begin(self, stage: str) -> None:
+        """Takes the stage's mark away before what it vouches for is written over."""
+        mark = self._mark(stage)
+        with disk_errors(mark):
+            mark.unlink(missing_ok=True)
 
     def finish(self, stage: str, inputs: str, result: Json) -> None:
         """Marks a stage as done on these inputs, with a small result to be read by later runs."""

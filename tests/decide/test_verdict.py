@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from groundtune.config import DecideTable
 from groundtune.decide import Facts, Verdict, decide
+from groundtune.decide.compare import cluster_of
 from groundtune.errors import UserError, WorkFailed
-from groundtune.types import Answer, Example, Record
+from groundtune.types import Answer, Evidence, Example, Record
 
 FACTS = {
     "base": Facts(50, 100, 0.02, 0, None, 400, 80),
@@ -71,7 +72,7 @@ def test_the_json_is_plain_and_has_every_key() -> None:
     got = json.loads(json.dumps(verdict(FOUR).to_json(), allow_nan=False))
     assert set(got) == {
         "question", "task", "approaches", "comparisons", "recommended", "probability_best", "undecided",
-        "examples_needed", "reasons", "flips", "run",
+        "unsettled", "examples_needed", "reasons", "flips", "run", "confidence", "leader",
     }  # fmt: skip
     assert set(got["approaches"]) == {"base", "rag", "tuned", "hybrid"}
     assert set(got["approaches"]["rag"]) == {
@@ -82,6 +83,21 @@ def test_the_json_is_plain_and_has_every_key() -> None:
     assert got["approaches"]["rag"]["latency_ms"] == {"p50": 100, "p95": 200}
     assert len(got["comparisons"]) == 6
     assert {"a", "b", "metric", "difference", "low", "high", "p"} <= set(got["comparisons"][0])
+
+
+def test_the_leader_is_the_best_of_those_within_the_limits_and_its_unsettled_rivals_are_named() -> None:
+    facts = FACTS | {"hybrid": replace(FACTS["hybrid"], latency_p95_ms=1840)}
+    close = {"rag": scored(0.5, 60, 1), "tuned": scored(0.55, 60, 2), "hybrid": [1.0] * 60, "base": [0.0] * 60}
+
+    got = verdict(close, facts, max_p95_ms=1500, confidence=0.9).to_json()
+
+    assert (got["leader"], got["unsettled"], got["recommended"], got["confidence"]) == ("tuned", ["rag"], None, 0.9)
+    assert verdict(FOUR, max_p95_ms=50).leader is None
+
+
+def test_examples_whose_evidence_names_no_document_are_not_taken_for_one_document() -> None:
+    quoted = [Example(f"q{i}", "qa", "?", ("x",), (Evidence("", f"quote {i}"),)) for i in range(2)]
+    assert cluster_of(quoted[0]) != cluster_of(quoted[1])
 
 
 def test_the_same_records_give_the_same_verdict() -> None:

@@ -1,13 +1,14 @@
 """Passages are pieces of their document, and every word of it is in one of them or in its heading."""
 
 import re
+import time
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from groundtune.index.chunk import chunk
+from groundtune.index.chunk import PIECE, _pieces, chunk
 from groundtune.types import Document, Section
 from tests.corpus import document
 
@@ -87,3 +88,43 @@ def test_text_between_sections_is_not_lost() -> None:
     whole = Document("a", text, "", "d", "2026-01-01", (Section(8, 15, "Middle"),))
     found = [(p.text, p.heading) for p in chunk(whole, 200)]
     assert found == [("Before.", ""), ("Inside.", "Middle"), ("After.", "")]
+
+
+@given(text=st.text("ab \n", max_size=300), start=st.integers(0, 300), most=st.integers(1, 40))
+def test_a_long_stretch_is_cut_without_loss_and_no_piece_is_too_long(text: str, start: int, most: int) -> None:
+    section = Section(min(start, len(text)), len(text))
+    pieces = list(_pieces(text, section, most))
+    assert [section.start, *(end for _, end in pieces)] == [*(begin for begin, _ in pieces), section.end]
+    assert all(end - begin <= most for begin, end in pieces)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("one.\n\ntwo\nthree four", "one.\n|\ntwo\n|three four"),
+        ("one\ntwo three four", "one\n|two three |four"),
+        ("one two three four", "one two |three four"),
+        ("onetwothreefour", "onetwothre|efour"),
+    ],
+)
+def test_a_long_stretch_is_cut_after_a_paragraph_else_a_line_else_a_word_else_anywhere(
+    text: str, expected: str
+) -> None:
+    pieces = _pieces(text, Section(0, len(text)), 10)
+    assert "|".join(text[begin:end] for begin, end in pieces) == expected
+
+
+@pytest.mark.parametrize("word", ["x", "word ", "漢字。", "ü"])
+def test_a_megabyte_on_one_line_is_cut_in_no_time(word: str) -> None:
+    text = word * (1_000_000 // len(word.encode()))
+    began = time.process_time()
+    passages = chunk(Document("a.txt", text, "", "d", "2026-01-01"), 800)
+    assert time.process_time() - began < 5  # 20 seconds where the splitter gets the whole line
+    assert all(text[p.start : p.end] == p.text for p in passages)
+    assert sum(len(p.text.replace(" ", "")) for p in passages) == len(text.replace(" ", ""))
+
+
+def test_passages_may_be_longer_than_what_is_usually_split_at_once() -> None:
+    text = "word " * PIECE
+    (first, *_) = chunk(Document("a.txt", text, "", "d", "2026-01-01"), 4 * PIECE)
+    assert len(first.text) > 3 * PIECE

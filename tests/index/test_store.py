@@ -4,11 +4,13 @@ import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from groundtune.errors import UserError
+from groundtune.index import store
 from groundtune.index.store import SqliteIndex
 from groundtune.index.sync import sync
 from groundtune.types import Reader
@@ -188,3 +190,24 @@ def test_a_file_in_the_place_of_the_workspace_is_named(open_index: Open, tmp_pat
     (tmp_path / "work").write_text("not a folder")
     with pytest.raises(UserError, match="work"):
         open_index(path=tmp_path / "work" / "index.sqlite")
+
+
+# ---------------------------------------------------------------- the exact scan
+
+
+@given(scores=st.lists(st.integers(0, 4), max_size=30), n=st.integers(1, 40))
+def test_the_best_are_those_of_a_full_sort_and_equal_ones_keep_their_order(scores: list[int], n: int) -> None:
+    values = np.array(scores, dtype=np.float32)
+    if len(values):
+        assert store._best(values, n).tolist() == np.argsort(-values, kind="stable")[:n].tolist()
+
+
+def test_any_number_of_queries_is_answered_as_each_alone(index: SqliteIndex, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "QUERIES_AT_ONCE", 3)
+    queries = ["kettle", "café", "near", "boils water", "words like any other", "naïve", "kettle"]
+    together = index.search_vectors(queries, 2)
+    alone = [index.search_vectors([query], 2)[0] for query in queries]
+    assert [[id for id, _ in found] for found in together] == [[id for id, _ in found] for found in alone]
+    assert [cosine for found in together for _, cosine in found] == pytest.approx(
+        [cosine for found in alone for _, cosine in found], abs=1e-6
+    )

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from groundtune.approach import Approach
 from groundtune.errors import TooLongError
 from groundtune.measure.prompting import SHOTS, candidate_templates, choose_template
-from groundtune.prompts import ABSTENTION, Template, candidates, trained
+from groundtune.prompts import ABSTENTION, Shot, Template, candidates, trained
 from groundtune.types import Example, Passage, Prompt, Task
 from tests.rigged import Rigged
 
@@ -111,4 +111,59 @@ def test_other_tasks_are_compared_by_their_own_metric(task: Task) -> None:
 
     choice = choose_template(Approach("base", Rigged(lambda prompt: "seven"), trained(task)), templates, asked)
 
+    assert set(choice.scores.values()) == {1.0}
+
+
+def test_the_metric_that_decides_chooses_the_prompt_and_one_of_the_corpus_alone_does_not() -> None:
+    templates = candidates("qa", [Shot("q", "seven")])
+
+    def says(prompt: Prompt) -> str:
+        return "seven of eleven" if prompt.plain else "seven coins, or eight, or even nine of them"
+
+    def scores(metric: str | None) -> dict[str, float]:
+        return choose_template(
+            Approach("base", Rigged(says), trained("qa")), templates, [example(1)], metric=metric
+        ).scores
+
+    assert scores("contains") == dict.fromkeys((template.name for template in templates), 1.0)
+    assert scores("exact") == dict.fromkeys((template.name for template in templates), 0.0)
+    assert scores("macro_f1") == scores(None) == scores("f1")
+    assert scores("f1")["chat"] < scores("f1")["plain-shots"]
+
+
+def test_examples_whose_passage_was_found_are_shown_before_others_and_none_with_a_wrong_passage() -> None:
+    train = [example(n) for n in range(40)]
+
+    def gold(one: Example) -> Passage | None:
+        return PASSAGE if int(one.id[1:]) % 4 == 0 else None
+
+    templates, _ = candidate_templates(train, gold, 5, seed=1)
+    shots = max(templates, key=lambda template: len(template.shots)).shots
+    assert len(shots) == SHOTS
+    assert all(shot.passages for shot in shots)
+
+    few, _ = candidate_templates(train, lambda one: PASSAGE if one.id == "e7" else None, 5, seed=1)
+    shots = max(few, key=lambda template: len(template.shots)).shots
+    assert (shots[0].question, shots[0].passages) == ("question number 7", (PASSAGE,))
+    assert len(shots) == SHOTS
+    assert not any(shot.passages for shot in shots[1:])
+
+
+def test_a_repeated_question_is_left_to_ask_and_without_any_the_first_template_wins() -> None:
+    train = [Example(f"e{n}", "qa", "the same question", ("seven",)) for n in range(12)]
+    templates, asked = candidate_templates(train, lambda one: None, 5, seed=1)
+    assert len(asked) == 5
+
+    choice = choose_template(Approach("base", Rigged(lambda prompt: "x"), trained("qa")), templates, [])
+
+    assert (choice.best, choice.scores, choice.n) == (templates[0], {}, 0)
+
+
+@pytest.mark.parametrize("n", [1, 3, 20])
+def test_where_nothing_can_be_answered_abstaining_is_all_that_is_shown(n: int) -> None:
+    templates, asked = candidate_templates([example(i, ()) for i in range(n)], lambda one: PASSAGE, 5, seed=1)
+
+    assert asked
+    assert {shot.answer for template in templates for shot in template.shots} <= {ABSTENTION}
+    choice = choose_template(Approach("base", Rigged(lambda p: ABSTENTION), trained("qa")), templates, asked)
     assert set(choice.scores.values()) == {1.0}

@@ -1,7 +1,7 @@
 """Records on disk: asked once, scored, resumed after a kill."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -94,7 +94,7 @@ def test_an_answer_with_its_hits_and_citations_comes_back_whole(tmp_path: Path) 
     searched: list[int] = []
 
     class Finds:
-        def search(self, queries: list[str], k: int, reader: Reader = EVERYONE) -> list[list[Hit]]:
+        def search(self, queries: Sequence[str], k: int, reader: Reader = EVERYONE) -> list[list[Hit]]:
             searched.append(k)
             return [[Hit(passage, 0.5, {"words": 1.5})] for _ in queries]
 
@@ -108,6 +108,24 @@ def test_an_answer_with_its_hits_and_citations_comes_back_whole(tmp_path: Path) 
     assert record.scores["recall@5"] == record.scores["cited"] == 1
 
 
+def test_a_search_that_finds_nothing_scores_0_and_an_approach_without_a_retriever_is_not_scored(tmp_path: Path) -> None:
+    class FindsSome:
+        def search(self, queries: Sequence[str], k: int, reader: Reader = EVERYONE) -> list[list[Hit]]:
+            found = [Hit(Passage(1, "a.md", "It says value 1.", 0, 16), 1.0)]
+            return [found if query == "What is 1?" else [] for query in queries]
+
+    rag = Approach("rag", base()[1], trained("qa"), FindsSome())
+    searched = {"recall@1", "recall@3", "recall@5", "recall@k", "ndcg@10", "mrr"}
+
+    found, missed = measure(rag, EXAMPLES[1:3], tmp_path / "rag.jsonl", "run1")
+    [without] = measure(base()[0], EXAMPLES[1:2], tmp_path / "base.jsonl", "run1")
+
+    assert {name: found.scores[name] for name in searched} == dict.fromkeys(searched, 1)
+    assert missed.answer.abstained
+    assert {name: missed.scores[name] for name in searched} == dict.fromkeys(searched, 0)
+    assert not searched & without.scores.keys()
+
+
 def test_a_full_disk_is_said_and_the_next_run_goes_on(small_disk: Path) -> None:
     path = small_disk / "base.jsonl"
     long = [Example(f"e{n}", "qa", "What is 1?", ("x" * 20_000,)) for n in range(200)]
@@ -116,8 +134,7 @@ def test_a_full_disk_is_said_and_the_next_run_goes_on(small_disk: Path) -> None:
         measure(base()[0], long, path, "run1")
     kept = path.read_bytes().count(b"\n")
     assert kept >= AT_ONCE
-    approach, generator = base()
     with pytest.raises(WorkFailed):
-        measure(approach, long, path, "run1")
+        measure(base()[0], long, path, "run1")
 
     assert path.read_bytes().count(b"\n") >= kept

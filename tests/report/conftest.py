@@ -15,7 +15,7 @@ import pytest
 
 from groundtune.config import DecideTable
 from groundtune.decide import Facts, decide
-from groundtune.metrics import score
+from groundtune.metrics import prompt_scores, score
 from groundtune.report import PromptChoice, ReportContext, Training, html, markdown
 from groundtune.types import Answer, Citation, Evidence, Example, Hit, Json, LeftOut, Passage, Record
 
@@ -74,7 +74,6 @@ CONTEXT = ReportContext(
     ),
     price_per_hour=0.10,
     queries_per_month=50_000,
-    started="2026-11-22T09:12:40+00:00",
     finished="2026-11-22T09:51:03+00:00",
     version="0.1.0",
     config='[[sources]]\nkind = "folder"\npath = "docs"\n\n[decide]\nmax_p95_ms = 1500\n',
@@ -90,7 +89,8 @@ def make_records(names: Sequence[str] = tuple(SKILL), n: int = 150, seed: int = 
         luck = chance.random()
         for name in names:
             answer = make_answer(name, number, example, passage, 0.75 * luck + 0.25 * chance.random())
-            records[name].append(Record(name, example, answer, score(example, answer)))
+            searched = prompt_scores(example, answer) if name in ("rag", "hybrid") else {}
+            records[name].append(Record(name, example, answer, score(example, answer) | searched))
     return records
 
 

@@ -56,6 +56,17 @@ def test_an_undecided_verdict_says_so_first(undecided: tuple[Json, dict[str, lis
     assert markdown(undecided[0], ReportContext()).startswith("**Undecided:** hybrid leads with F1")
 
 
+def test_the_one_that_leads_is_the_verdicts_leader_though_one_over_a_limit_has_a_better_mean(verdict: Json) -> None:
+    open_ = verdict | {"recommended": None, "undecided": True, "leader": "rag", "unsettled": ["base", "tuned"]}
+    assert markdown(open_ | {"examples_needed": 70}, ReportContext()).splitlines()[0] == (
+        "**Undecided:** rag leads with F1 0.57 against 0.27 of tuned; about 70 more examples would settle it."
+    )
+
+
+def test_the_table_says_the_verdicts_confidence(verdict: Json) -> None:
+    assert "with its 99.9 % interval" in markdown(verdict | {"confidence": 0.999}, ReportContext())
+
+
 @pytest.mark.parametrize(
     ("written", "expected"),
     [

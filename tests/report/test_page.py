@@ -59,11 +59,14 @@ def one_case(example: Example, *answers: tuple[str, Answer, float]) -> tuple[Jso
     quality = {name: {"metric": "f1", "mean": s, "low": s, "high": s, "n": 1} for name, _, s in answers}
     verdict: Json = {
         "question": "skill",
+        "confidence": 0.95,
+        "leader": None,
+        "unsettled": [],
         "approaches": {name: {"quality": quality[name], "metrics": {"f1": s}} for name, _, s in answers},
         "comparisons": [],
         "recommended": None,
         "probability_best": {},
-        "undecided": True,
+        "undecided": False,
         "examples_needed": None,
         "reasons": [],
         "flips": [],
@@ -200,7 +203,7 @@ def test_records_of_one_approach_alone_are_shown_for_it(
     verdict: Json, records: dict[str, list[Record]], context: ReportContext
 ) -> None:
     text = Page(html(verdict, {"rag": records["rag"]}, context)).text
-    assert "Questions that the documents do not answer 6 of 15" in text
+    assert "Questions that have no answer 6 of 15" in text
     assert "did better" not in text
 
 
@@ -267,6 +270,26 @@ def test_training_prompts_data_and_what_was_left_out_are_told(
         assert " ".join(part.split()) in text
     assert "base: three_shots chosen on 24 train questions" in text
     assert 'kind = "folder"' in text
+
+
+def test_the_chosen_prompt_can_be_read(verdict: Json, context: ReportContext) -> None:
+    assert (
+        "The prompt as the model reads it Answer in a few words. Question: ..." in Page(html(verdict, {}, context)).text
+    )
+
+
+def test_without_documents_the_first_paragraph_speaks_of_examples(verdict: Json, context: ReportContext) -> None:
+    alone = Page(html(verdict | {"question": "skill"}, {}, replace(context, documents=None, passages=None))).text
+    first = alone[: alone.index("The approaches")]
+    assert "answered the same 150 held-out questions. The question asked is skill: there are no documents." in first
+    assert "documents that" not in first
+
+
+def test_intervals_are_called_by_the_verdicts_own_confidence(verdict: Json, context: ReportContext) -> None:
+    text = Page(html(verdict | {"confidence": 0.9}, {}, context)).text
+    assert "with its 90 % interval" in text
+    assert "Bars are 90 % intervals." in text
+    assert "95 %" not in text.partition("The approaches")[2].partition("Examples")[0].replace("p95", "")
 
 
 def test_left_out_documents_are_listed_up_to_a_bound(verdict: Json) -> None:

@@ -33,8 +33,8 @@ def material(examples: Sequence[Example], found: dict[str, list[int]], **more: o
         return [[Hit(PASSAGES[n], 1.0) for n in found[question]][:k] for question in questions]
 
     values = {
-        "search": search, "holds": holds, "allowed": lambda passage, one: passage.document not in HIDDEN, "passages": (),
-        "template": trained(examples[0].task), "choices": (), "k": K,
+        "search": search, "holds": holds, "allowed": lambda passage, one: passage.document not in HIDDEN,
+        "passages": (), "template": trained(examples[0].task), "choices": (), "k": K,
     }  # fmt: skip
     return Material(examples=examples, **(values | more))  # type: ignore[arg-type]
 

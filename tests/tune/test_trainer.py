@@ -5,6 +5,7 @@ import random
 import signal
 import time
 from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -50,7 +51,7 @@ class Log(NoProgress):
 
 def rows(n: int) -> list[Row]:
     rng = random.Random(3)
-    words = "red green north lamp pump garden cost price days seven".split()
+    words = ["red", "green", "north", "lamp", "pump", "garden", "cost", "price", "days", "seven"]
     asked = [" ".join(rng.choices(words, k=rng.randint(2, 12))) for _ in range(n)]
     return [
         Row(TEMPLATE.prompt(text), f" {text.split()[0]}", "closed", f"{number // 2}")
@@ -94,7 +95,7 @@ def test_a_training_that_is_killed_again_and_again_ends_as_if_it_had_not_been(
     assert resumed.steps == 40
     assert not list(tmp_path.glob("killed-checkpoints"))
     # The first that a process says to be done are the steps of those before it; all but the very last of them.
-    for before, log in zip(logs, logs[1:], strict=False):
+    for before, log in pairwise(logs):
         assert sum(before.amounts[:-2]) <= log.amounts[0] <= sum(before.amounts) + max(before.amounts[1:])
     assert sum(logs[-1].amounts) == resumed.plan.tokens == whole.plan.tokens
     ours, theirs = (load_file(tmp_path / which / "adapter_model.safetensors") for which in ("killed", "whole"))

@@ -92,7 +92,8 @@ def cluster_of(example: Example) -> str:
     """Which examples it is like: those of its group, else those of the document it is about, else none."""
     if example.group:
         return f"group {example.group}"
-    return f"document {example.evidence[0].document}" if example.evidence else f"example {example.id}"
+    document = example.evidence[0].document if example.evidence else ""
+    return f"document {document}" if document else f"example {example.id}"
 
 
 def qualities(scores: Scores, samples: Floats, confidence: float) -> dict[str, Quality]:

@@ -38,6 +38,9 @@ class Verdict:
     metrics: Mapping[str, Mapping[str, float]]
     facts: Mapping[str, Facts]
     comparisons: tuple[Comparison, ...]
+    confidence: float
+    leader: str | None
+    unsettled: tuple[str, ...]
     recommended: str | None
     probability_best: Mapping[str, float]
     undecided: bool
@@ -53,6 +56,9 @@ class Verdict:
             "task": self.task,
             "approaches": {name: self._approach(name) for name in self.qualities},
             "comparisons": [asdict(comparison) for comparison in self.comparisons],
+            "confidence": self.confidence,
+            "leader": self.leader,
+            "unsettled": list(self.unsettled),
             "recommended": self.recommended,
             "probability_best": dict(self.probability_best),
             "undecided": self.undecided,
@@ -108,6 +114,9 @@ def decide(
         metrics={name: summary(task, rows) for name, rows in records.items()},
         facts=results.facts,
         comparisons=tuple(compared),
+        confidence=table.confidence,
+        leader=choice.leader,
+        unsettled=choice.unsettled,
         recommended=choice.recommended,
         probability_best=probability_best,
         undecided=choice.undecided,

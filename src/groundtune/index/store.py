@@ -25,6 +25,8 @@ from groundtune.workspace import digest
 if TYPE_CHECKING:
     from groundtune.types import Vectors
 
+QUERIES_AT_ONCE = 256  # whose cosines with all passages are in memory together
+
 # The two pieces of SQL that several queries share. What comes from outside is always bound, never written into them.
 PERMITTED = """(d.readers = '[]' or exists (
     select 1 from json_each(d.readers) r where r.value in (select value from json_each(:groups))))"""
@@ -95,11 +97,12 @@ class SqliteIndex:
         rows = matrix.open_to(reader)
         if not len(rows) or not queries:
             return [[] for _ in queries]
-        ids = matrix.ids[rows]
+        vectors = self.embedder.embed(queries)
         found = []
-        for scores in (self.embedder.embed(queries) @ matrix.vectors.T)[:, rows]:  # (queries, passages)
-            best = np.argsort(-scores, kind="stable")[:n]
-            found.append([(int(ids[i]), float(scores[i])) for i in best])
+        for start in range(0, len(vectors), QUERIES_AT_ONCE):
+            for scores in vectors[start : start + QUERIES_AT_ONCE] @ matrix.vectors.T:  # (queries, passages)
+                best = rows[_best(scores[rows], n)]
+                found.append([(int(matrix.ids[i]), float(scores[i])) for i in best])
         return found
 
     def passages(self, ids: Sequence[int]) -> list[Passage]:
@@ -216,6 +219,14 @@ class SqliteIndex:
                 except ValueError as error:
                     raise database.damaged(self.path, error) from error
             return self._matrix
+
+
+def _best(scores: Vectors, n: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """The places of the n highest scores, best first; equal ones in their order."""
+    away = -scores
+    n = min(n, len(away))
+    near = np.flatnonzero(away <= np.partition(away, n - 1)[n - 1])  # n of them, and more where the last ones are equal
+    return near[np.argsort(away[near], kind="stable")[:n]]
 
 
 def _matrix(rows: Sequence[tuple[int, bytes, str]], state: tuple[int, int]) -> Matrix:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from time import perf_counter
 
 import numpy as np
 
@@ -25,6 +26,8 @@ class Summary:
     removed: int = 0
     unchanged: int = 0
     embedded: int = 0  # passages
+    reading_seconds: float = field(default=0.0, compare=False)
+    embedding_seconds: float = field(default=0.0, compare=False)
     left_out: list[LeftOut] = field(default_factory=list)
 
 
@@ -38,18 +41,22 @@ def sync(
     """
     progress = progress or NoProgress()
     summary = Summary()
+    began = perf_counter()
     documents = _read(sources, summary, progress)
+    summary.reading_seconds = perf_counter() - began
     if not documents:
         raise UserError("no document could be read", _why(summary.left_out))
     before = index.states()
     pending = [d for d in documents.values() if before.get(d.id) != _state(d, passage_chars)]
     summary.unchanged = len(documents) - len(pending)
+    began = perf_counter()
     progress.start("embedding", len(pending))
     for start in range(0, len(pending), AT_ONCE):
         batch = pending[start : start + AT_ONCE]
         _store(index, batch, passage_chars, summary)
         progress.advance(len(batch))
     progress.finish()
+    summary.embedding_seconds = perf_counter() - began
     summary.added = sum(d.id not in before for d in pending)
     summary.changed = len(pending) - summary.added
     gone = before.keys() - documents.keys()

@@ -27,14 +27,22 @@ class Choice:
 
 
 def choose_template(
-    approach: Approach, templates: Sequence[Template], asked: Sequence[Example], progress: Progress | None = None
+    approach: Approach,
+    templates: Sequence[Template],
+    asked: Sequence[Example],
+    progress: Progress | None = None,
+    metric: str | None = None,
 ) -> Choice:
-    """Asks the train questions with each template; the best mean of the task's first metric wins.
+    """Asks the train questions with each template; the best mean of the metric wins.
 
-    A template that is too long for the model is left out. Raises TooLongError where all of them are.
+    metric: one that the task scores single answers by, else its first decides. A template that is too long for the
+    model is left out. Without questions the first template is taken. Raises TooLongError where all are too long.
     """
     progress = progress or NoProgress()
-    metric = METRICS[asked[0].task][0]
+    if not asked:
+        return Choice(templates[0], {}, 0)
+    metrics = METRICS[asked[0].task]
+    decisive = metric if metric in metrics else metrics[0]
     scores: dict[str, float] = {}
     progress.start(f"comparing prompts for {approach.name}", len(templates) * len(asked))
     for template in templates:
@@ -44,7 +52,7 @@ def choose_template(
             too_long = error
         else:
             scores[template.name] = fmean(
-                score(example, answer)[metric] for example, answer in zip(asked, answers, strict=True)
+                score(example, answer)[decisive] for example, answer in zip(asked, answers, strict=True)
             )
         progress.advance(len(asked))
     progress.finish()
@@ -59,22 +67,25 @@ def candidate_templates(
 ) -> tuple[list[Template], list[Example]]:
     """Templates with shots from train, and `n` other train examples to compare them on.
 
-    gold: an example's evidence passage, which its shot shows where the approach has a retriever. Where some examples
-    cannot be answered, every fourth shot is one of them, so that abstaining is shown as well.
+    gold: an example's evidence passage, which its shot shows where the approach has a retriever; None where it was not
+    found, and then the example is a shot only if there are no better ones. Where some examples cannot be answered,
+    every fourth shot is one of them, so that abstaining is shown as well.
     """
     order = list(train)
     random.Random(seed).shuffle(order)
     answerable = [example for example in order if example.answers]
     unanswerable = [example for example in order if not example.answers]
-    pool = sorted(answerable[: SHOTS * SHORT], key=lambda example: _length(example, gold(example)))
+    passages = {example.id: gold(example) for example in answerable[: SHOTS * SHORT]}
+    pool = sorted(answerable[: SHOTS * SHORT], key=lambda example: _worth(example, passages[example.id]))
     most = min(SHOTS, len(order) // 2)  # the other half is asked
-    shots = [_shot(example, gold(example)) for example in _labels_first(pool)[:most]]
+    shown = _labels_first(pool)[:most]
+    other = next((passages[example.id] for example in reversed(pool) if passages[example.id]), None)
     for place, example in zip(range(3, most, 4), unanswerable, strict=False):
-        other = gold(pool[-1]) if pool else None
-        shots[place : place + 1] = [Shot(example.question, ABSTENTION, (other,) if other else ())]
-    used = {shot.question for shot in shots}
-    asked = [example for example in order if example.question not in used][:n]
-    return candidates(train[0].task, shots), asked
+        shown[place : place + 1] = [example]
+        passages[example.id] = other  # which does not answer it
+    used = {example.id for example in shown}
+    asked = [example for example in order if example.id not in used][:n]
+    return candidates(train[0].task, [_shot(example, passages[example.id]) for example in shown]), asked
 
 
 def _labels_first(pool: list[Example]) -> list[Example]:
@@ -90,8 +101,10 @@ def _labels_first(pool: list[Example]) -> list[Example]:
 
 
 def _shot(example: Example, passage: Passage | None) -> Shot:
-    return Shot(example.question, example.answers[0], (passage,) if passage else ())
+    return Shot(example.question, example.answers[0] if example.answers else ABSTENTION, (passage,) if passage else ())
 
 
-def _length(example: Example, passage: Passage | None) -> int:
-    return len(example.question) + len(example.answers[0]) + (len(passage.text) if passage else 0)
+def _worth(example: Example, passage: Passage | None) -> tuple[bool, int]:
+    """Orders shots: those whose passage was found first, then the shortest."""
+    length = len(example.question) + len(example.answers[0]) + (len(passage.text) if passage else 0)
+    return passage is None, length

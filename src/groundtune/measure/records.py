@@ -9,7 +9,7 @@ from pathlib import Path
 
 from groundtune.approach import Approach
 from groundtune.examples.store import from_row, to_row
-from groundtune.metrics import retrieval_scores, score
+from groundtune.metrics import prompt_scores, retrieval_scores, score
 from groundtune.types import Answer, Citation, Example, Hit, Json, NoProgress, Passage, Progress, Record
 from groundtune.workspace import disk_errors, dumps, read_jsonl, write_jsonl
 
@@ -47,19 +47,14 @@ def read_records(path: Path) -> list[Record]:
 def _ask(approach: Approach, examples: Sequence[Example]) -> list[Record]:
     questions = [example.question for example in examples]
     answers = approach.answer(questions)
-    deep: list[list[Hit]] = [[] for _ in examples]
-    if approach.retriever is not None:
+    scores = [score(example, answer) for example, answer in zip(examples, answers, strict=True)]
+    if approach.retriever is not None:  # whether or not it found anything
         deep = approach.retriever.search(questions, DEPTH)
-    return [
-        Record(
-            approach.name, example, answer, score(example, answer) | (retrieval_scores(example, hits) if hits else {})
-        )
-        for example, answer, hits in zip(examples, answers, deep, strict=True)
-    ]
-
-
-def _found(example: Example, hits: Sequence[Hit]) -> dict[str, float]:
-    return retrieval_scores(example, hits) if hits else {}
+        scores = [
+            one | prompt_scores(example, answer) | retrieval_scores(example, hits)
+            for one, example, answer, hits in zip(scores, examples, answers, deep, strict=True)
+        ]
+    return [Record(approach.name, *row) for row in zip(examples, answers, scores, strict=True)]
 
 
 def _saved(path: Path, run: str) -> dict[str, Record]:

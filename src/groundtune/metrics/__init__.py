@@ -10,7 +10,7 @@ from groundtune.metrics import labels, qa, text
 from groundtune.metrics.evidence import abstention_scores, citation_scores, prompt_scores, retrieval_scores
 from groundtune.types import Answer, Example, Record, Task
 
-__all__ = ["METRICS", "retrieval_scores", "score", "summary"]
+__all__ = ["METRICS", "prompt_scores", "retrieval_scores", "score", "summary"]
 
 # What each task's answers are scored by; the first decides unless the config names another.
 METRICS: dict[Task, tuple[str, ...]] = {"qa": qa.NAMES, "labels": labels.NAMES, "text": text.NAMES}
@@ -24,14 +24,15 @@ _CORPUS: dict[Task, Callable[[Sequence[Record]], dict[str, float]]] = {"labels":
 
 
 def score(example: Example, answer: Answer) -> dict[str, float]:
-    """The scores of one answer: those of its task (see METRICS), then evidence, citations and abstention where known.
+    """The scores of one answer: those of its task (see METRICS), then citations and abstention where known.
+
+    Those of the search behind it are prompt_scores and retrieval_scores.
 
     An abstention is right, and scores 1 in all the task's metrics, if the example has no right answer. Anything else
     said there scores 0, and so does an abstention where there is an answer (SQuAD 2.0's rule).
     """
     return {
         **_task_scores(example, answer),
-        **prompt_scores(example, answer),
         **citation_scores(example, answer),
         **abstention_scores(example, answer),
     }

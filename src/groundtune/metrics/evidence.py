@@ -30,8 +30,11 @@ def retrieval_scores(example: Example, hits: Sequence[Hit]) -> dict[str, float]:
 
 
 def prompt_scores(example: Example, answer: Answer) -> dict[str, float]:
-    """recall@1 and recall@k of the k passages that the answer was made from; nothing for an answer without passages."""
-    if not example.evidence or not answer.hits:
+    """recall@1 and recall@k of the k passages that an answer was made from, 0 where none was found.
+
+    For approaches with a retriever alone; nothing where no evidence is known.
+    """
+    if not example.evidence:
         return {}
     ranks = _ranks(example.evidence, answer.hits)
     return {"recall@1": _recall(ranks, 1), "recall@k": _recall(ranks, len(answer.hits))}
@@ -68,12 +71,13 @@ def holds(document: str, text: str, evidence: Evidence) -> bool:
     """Whether a passage (its document's id and its text) holds a piece of evidence.
 
     With a quote, the passage must hold it, or that half of it which the passage's end has left, or lie within it. Case,
-    punctuation and white space do not count. Without a quote, any passage of the document will do.
+    punctuation and white space do not count. Without a quote, any passage of the document will do; without a document,
+    any document that holds the quote.
     """
-    if document != evidence.document:
+    if evidence.document not in ("", document):
         return False
     if not evidence.quote.strip():
-        return True
+        return bool(evidence.document)
     quote, passage = words(evidence.quote), words(text)
     half = math.ceil(len(quote) / 2)
     parts = [quote, quote[:half], quote[-half:]] if half >= _HALF_QUOTE else [quote]

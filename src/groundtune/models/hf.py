@@ -35,6 +35,7 @@ class HFBackend:
         self._weights = weights
         self._threads = threads or len(os.sched_getaffinity(0))
         self._loaded: tuple[Path | None, Any] | None = None
+        self._ends: dict[tuple[str, ...], frozenset[int]] = {}
         self.lock = threading.RLock()
 
     def generator(self, adapter: Path | None = None) -> Generator:
@@ -64,6 +65,25 @@ class HFBackend:
             room: int | None = getattr(AutoConfig.from_pretrained(self._weights), "max_position_embeddings", None)
         return room
 
+    def ends(self, stops: tuple[str, ...]) -> frozenset[int]:
+        """The ids that end a completion: the model's own ends of text, and each token that holds a one-letter stop.
+
+        transformers' own stop_strings cost a quarter of the decoding time (benchmarks/LOG.md), so only longer stops
+        are left to them.
+        """
+        if stops not in self._ends:
+            config = self._generation_config()
+            own = config.eos_token_id if isinstance(config.eos_token_id, list) else [config.eos_token_id]
+            short = [stop for stop in stops if len(stop) == 1]
+            pieces = self.tokenizer.batch_decode([[id] for id in range(len(self.tokenizer))]) if short else []
+            holding = {id for id, piece in enumerate(pieces) if any(stop in piece for stop in short)}
+            self._ends[stops] = frozenset({*own, self.tokenizer.eos_token_id, *holding} - {None})
+        return self._ends[stops]
+
+    def _generation_config(self) -> Any:
+        with self.using(self._loaded[0] if self._loaded else None) as model:
+            return model.generation_config
+
     def fresh(self) -> tuple[Any, Any]:
         """The tokenizer and the bare model, for training; the model kept so far is let go."""
         with self.lock:
@@ -73,9 +93,11 @@ class HFBackend:
     def render(self, prompt: Prompt) -> str:
         """The text that the model reads for a prompt: in its chat template, or plain where there is none."""
         tokenizer = self.tokenizer
-        messages = [{"role": message.role, "content": message.content} for message in prompt.messages]
+        messages = [{"role": m.role, "content": self._harmless(m.content)} for m in prompt.messages]
         if prompt.plain or not tokenizer.chat_template:
-            return "\n\n".join(message["content"] for message in messages)
+            begins = tokenizer("")["input_ids"] == [tokenizer.bos_token_id]  # as this model was trained
+            start = tokenizer.bos_token if begins else ""
+            return start + "\n\n".join(message["content"] for message in messages)
         try:
             text: str = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
         except Exception as error:  # a template is a program of the model's own; some refuse a system message
@@ -84,6 +106,12 @@ class HFBackend:
             first, second, *rest = messages
             merged = {"role": "user", "content": f"{first['content']}\n\n{second['content']}"}
             text = tokenizer.apply_chat_template([merged, *rest], tokenize=False, add_generation_prompt=True)
+        return text
+
+    def _harmless(self, text: str) -> str:
+        """The text with the model's control tokens broken up: words of a document must not end the user's turn."""
+        for token in self.tokenizer.all_special_tokens:
+            text = text.replace(token, f"{token[0]} {token[1:]}")
         return text
 
     @contextmanager
@@ -212,10 +240,13 @@ class HFGenerator:
         tokenizer = self._backend.tokenizer
         rows, mask = _padded(ids, len(prefix.ids), tokenizer.pad_token_id)
         options: dict[str, Any] = {}
+        ends = self._backend.ends(limits.stop)
         if any(choices):
-            options["prefix_allowed_tokens_fn"] = _only(choices, tokenizer, len(rows[0]))
+            options["prefix_allowed_tokens_fn"] = _only(choices, tokenizer, ends, len(rows[0]))
             longest = max(len(tokenizer(choice)["input_ids"]) for row in choices for choice in row)
             limits = replace(limits, max_tokens=max(limits.max_tokens, longest + 1))
+        if long_stops := [stop for stop in limits.stop if len(stop) > 1]:
+            options |= {"stop_strings": long_stops, "tokenizer": tokenizer}
         if prefix.cache is not None:
             options["past_key_values"] = prefix.copies(len(ids))
         with self._backend.using(self._adapter) as model, torch.inference_mode():
@@ -225,12 +256,12 @@ class HFGenerator:
                 max_new_tokens=limits.max_tokens,
                 do_sample=False,
                 pad_token_id=tokenizer.pad_token_id,
-                eos_token_id=_end_tokens(tokenizer, limits),
+                eos_token_id=sorted(ends),
                 streamer=streamer,
                 **options,
             )
         new = out[:, len(rows[0]) :]
-        return [_text(tokenizer, row, limits) for row in new.tolist()]
+        return [_text(tokenizer, row, ends, limits) for row in new.tolist()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,16 +310,9 @@ def _batches(lengths: list[int], most: int) -> Iterator[list[int]]:
         yield rows
 
 
-def _end_tokens(tokenizer: Any, limits: Limits) -> list[int]:
-    # transformers' own stop_strings cost a quarter of the decoding time (benchmarks/LOG.md); a stop that is one token
-    # is as good as an end of text, and `_text` cuts at the others.
-    stops = [tokenizer(stop, add_special_tokens=False)["input_ids"] for stop in limits.stop]
-    return [tokenizer.eos_token_id, *(ids[0] for ids in stops if len(ids) == 1)]
-
-
-def _text(tokenizer: Any, tokens: list[int], limits: Limits) -> tuple[str, int]:
-    ends = {*_end_tokens(tokenizer, limits), tokenizer.pad_token_id}
-    length = next((n for n, token in enumerate(tokens) if token in ends), len(tokens))
+def _text(tokenizer: Any, tokens: list[int], ends: frozenset[int], limits: Limits) -> tuple[str, int]:
+    """A completion's text up to its first stop, and how many tokens were generated for it."""
+    length = next((n for n, token in enumerate(tokens, start=1) if token in ends), len(tokens))
     text: str = tokenizer.decode(tokens[:length], skip_special_tokens=True)
     for stop in limits.stop:
         text = text.split(stop)[0]
@@ -311,9 +335,9 @@ def _until_stop(pieces: Iterable[str], stops: tuple[str, ...]) -> Iterator[str]:
     yield text
 
 
-def _only(choices: list[tuple[str, ...]], tokenizer: Any, start: int) -> Any:
-    """Lets generation follow nothing but the tokens of one of a row's choices, then the end: a trie."""
-    tries = [_trie(row, tokenizer) for row in choices]
+def _only(choices: list[tuple[str, ...]], tokenizer: Any, ends: frozenset[int], start: int) -> Any:
+    """Lets generation follow nothing but the tokens of one of a row's choices, then an end: a trie."""
+    tries = [_trie(row, tokenizer, ends) for row in choices]
 
     def allowed(row: int, tokens: Any) -> list[int]:
         node = tries[row]
@@ -324,10 +348,11 @@ def _only(choices: list[tuple[str, ...]], tokenizer: Any, start: int) -> Any:
     return allowed
 
 
-def _trie(choices: tuple[str, ...], tokenizer: Any) -> dict[int, Any]:
+def _trie(choices: tuple[str, ...], tokenizer: Any, ends: frozenset[int]) -> dict[int, Any]:
     root: dict[int, Any] = {}
     for choice in choices:
         node = root
-        for token in [*tokenizer(choice, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]:
+        for token in tokenizer(choice, add_special_tokens=False)["input_ids"]:
             node = node.setdefault(token, {})
+        node.update({end: {} for end in ends})
     return root

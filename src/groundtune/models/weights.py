@@ -15,7 +15,7 @@ from io import StringIO
 from pathlib import Path
 
 from groundtune.errors import UserError
-from groundtune.workspace import remove, writing
+from groundtune.workspace import disk_errors, remove, writing
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,14 @@ def find_weights(name: str, where: str) -> str:
     )
 
 
+def needs_conversion(name: str) -> bool:
+    """Whether `find_weights` will first convert these weights, which takes half a minute, once."""
+    bundled = BUNDLED.get(name)
+    if bundled is None or not bundled.file.endswith(".gguf") or importlib.util.find_spec(bundled.package) is None:
+        return False
+    return not _target(name, bundled).is_dir()
+
+
 def cache_folder() -> Path:
     """Where converted weights are kept between projects: $GROUNDTUNE_CACHE, else the user's cache folder."""
     import platformdirs
@@ -98,18 +106,23 @@ def _converted(name: str, folder: Path, bundled: Bundled) -> Path:
     """The Hugging Face form of GGUF weights, converted on first use by whichever process holds the lock."""
     from filelock import FileLock
 
-    target = cache_folder() / "models" / f"{name}-{bundled.sha256[:12]}"
+    target = _target(name, bundled)
     if target.is_dir():
         return target
     _check(folder / bundled.file, bundled)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{target}.lock"):
-        if not target.is_dir():
-            for left in target.parent.glob(f".{target.name}.*.new"):
-                remove(left)  # of a conversion that was killed
-            with writing(target) as temporary:
-                _convert(folder, bundled.file, temporary)
+    with disk_errors(cache_folder(), "let GROUNDTUNE_CACHE name a folder that can be written to"):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{target}.lock"):
+            if not target.is_dir():
+                for left in target.parent.glob(f".{target.name}.*.new"):
+                    remove(left)  # of a conversion that was killed in a process with another number
+                with writing(target) as temporary:
+                    _convert(folder, bundled.file, temporary)
     return target
+
+
+def _target(name: str, bundled: Bundled) -> Path:
+    return cache_folder() / "models" / f"{name}-{bundled.sha256[:12]}"
 
 
 def _convert(folder: Path, file: str, target: Path) -> None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from groundtune.report.context import ReportContext
-from groundtune.report.sentences import QUESTIONS, data_facts, headline, setting, signature, table_note
+from groundtune.report.sentences import asked, data_facts, headline, setting, signature, table_note
 from groundtune.report.standing import Standing
 from groundtune.report.table import approaches_table
 from groundtune.report.wording import p_value, share, signed
@@ -39,7 +39,7 @@ def markdown(verdict: Json, context: ReportContext) -> str:
 
 def _asked(standing: Standing, context: ReportContext) -> str:
     question = standing.verdict["question"]
-    return f"{_plain(setting(standing, context))} The question asked is **{question}**: {QUESTIONS[question]}"
+    return f"{_plain(setting(standing, context))} The question asked is **{question}**: {asked(standing, context)}"
 
 
 def _approaches(standing: Standing) -> str:

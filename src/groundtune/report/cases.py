@@ -128,7 +128,7 @@ def _unanswerable(answers: _Answers) -> Group | None:
         silent = [record.answer.abstained for record in answers.rows(id)]
         return float(any(silent) and not all(silent))
 
-    return _group(answers, "Questions that the documents do not answer", list(ids), disagreement, MOST_OTHERS)
+    return _group(answers, "Questions that have no answer", list(ids), disagreement, MOST_OTHERS)
 
 
 def _group(answers: _Answers, title: str, ids: list[str], weight: Callable[[str], float], most: int) -> Group | None:

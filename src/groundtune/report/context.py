@@ -36,7 +36,7 @@ class ReportContext:
 
     title: str = ""
     model: str = ""
-    documents: int | None = None
+    documents: int | None = None  # None: the examples stand alone
     passages: int | None = None
     train: int | None = None  # examples
     test: int | None = None
@@ -44,10 +44,8 @@ class ReportContext:
     notes: tuple[str, ...] = ()  # sentences from reading, splitting, leak gates and so on
     training: Training | None = None
     prompts: tuple[PromptChoice, ...] = ()
-    confidence: float = 0.95  # of the intervals
     price_per_hour: float | None = None
     queries_per_month: int | None = None
-    started: str = ""  # ISO 8601
-    finished: str = ""
+    finished: str = ""  # ISO 8601
     version: str = ""  # of groundtune
     config: str = ""  # the TOML file as it was read

@@ -13,7 +13,7 @@ from groundtune.report import wording
 from groundtune.report.cases import groups, tally
 from groundtune.report.context import ReportContext
 from groundtune.report.plots import plots
-from groundtune.report.sentences import QUESTIONS, data_facts, headline, setting, signature, table_note
+from groundtune.report.sentences import asked, data_facts, headline, setting, signature, table_note
 from groundtune.report.standing import Standing
 from groundtune.report.svg import COLOURS
 from groundtune.report.table import approaches_table, metrics_table
@@ -45,14 +45,13 @@ def html(verdict: Json, records: Mapping[str, Sequence[Record]], context: Report
         act=act,
         number=number,
         setting=setting(standing, context),
-        asked=QUESTIONS[verdict["question"]],
+        asked=asked(standing, context),
         table=approaches_table(standing),
         table_note=table_note(standing, context),
         plots=plots(standing),
         likely=[Likely(name, verdict["probability_best"].get(name, 0.0)) for name in standing.names],
         leads=standing.leads(),
         metric=wording.metric_name(standing.metric),
-        interval=f"{context.confidence * 100:g} %",
         groups=groups(standing, records),
         tally=tally(standing, records),
         metrics=metrics_table(standing),

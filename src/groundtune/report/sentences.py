@@ -6,7 +6,7 @@ from groundtune.report.context import ReportContext
 from groundtune.report.standing import Standing
 from groundtune.report.wording import count, metric_name, plural, score
 
-QUESTIONS = {
+_ASKED = {
     "knowledge": (
         "tuning was allowed to read the documents that the test questions are about, just as retrieval does, but never "
         "a test question. The numbers speak about new questions on the same documents."
@@ -16,6 +16,10 @@ QUESTIONS = {
         "The numbers speak about new questions on documents that tuning has never seen."
     ),
 }
+_WITHOUT_DOCUMENTS = (
+    "there are no documents. Tuning learnt from the train examples, and retrieval looked up those that are like the "
+    "question. The numbers speak about new questions of the same kind."
+)
 
 _NUMBERS = {2: "Two", 3: "Three", 4: "Four", 5: "Five", 6: "Six"}
 
@@ -45,10 +49,9 @@ def _evidence(standing: Standing, pick: str) -> str:
 
 
 def _open(standing: Standing) -> str:
-    leader, second = standing.ranked[0], next(iter(standing.ranked[1:]), None)
+    leader, second = standing.verdict["leader"], max(standing.verdict["unsettled"], key=standing.mean)
     scored = f"{leader} leads with {metric_name(standing.metric)} {score(standing.mean(leader))}"
-    if second is not None:
-        scored += f" against {score(standing.mean(second))} of {second}"
+    scored += f" against {score(standing.mean(second))} of {second}"
     needed = standing.verdict["examples_needed"]
     return f"{scored}; " + (
         f"about {count(needed)} more examples would settle it." if needed else "it is too close to call."
@@ -65,9 +68,14 @@ def setting(standing: Standing, context: ReportContext) -> str:
     return f"{who} answered {same}{plural(standing.n, 'held-out question')}{where}."
 
 
+def asked(standing: Standing, context: ReportContext) -> str:
+    """What the question asked, knowledge or skill, means here; it goes on after a colon."""
+    return _WITHOUT_DOCUMENTS if context.documents is None else _ASKED[standing.verdict["question"]]
+
+
 def table_note(standing: Standing, context: ReportContext) -> str:
     """What the numbers of the approaches are: the metric, the interval, what the cost is made of."""
-    note = f"Quality is {metric_name(standing.metric)} with its {context.confidence * 100:g} % interval."
+    note = f"Quality is {metric_name(standing.metric)} with its {standing.interval} interval."
     if context.price_per_hour is not None and context.queries_per_month is not None:
         month = plural(context.queries_per_month, "question")
         price = f"{context.price_per_hour:g} for an hour of the machine"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from groundtune.report.wording import percent
 from groundtune.types import Json
 
 BASE = "base"
@@ -59,14 +60,19 @@ class Standing:
         return name
 
     @property
+    def interval(self) -> str:
+        """What the intervals hold at: "95 %"."""
+        return percent(self.verdict["confidence"])
+
+    @property
     def ranked(self) -> list[str]:
         """Best mean first; what is level keeps its order."""
         return sorted(self.names, key=lambda name: -self.mean(name))
 
     @property
     def champion(self) -> str | None:
-        """The recommended approach; the one with the best mean where none is; None where there are none at all."""
-        return self.recommended or next(iter(self.ranked), None)
+        """The recommended approach, else the leader, else the one with the best mean; None where there are none."""
+        return self.recommended or self.verdict["leader"] or next(iter(self.ranked), None)
 
     @property
     def rival(self) -> str | None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from groundtune.report.wording import percent
 from groundtune.types import Json
 
 
 def terminal(verdict: Json) -> list[str]:
     """The lines to print."""
     lines = ["", _headline(verdict), ""]
+    interval = f"{percent(verdict['confidence'])} interval"
     lines.append(
-        f"{'approach':12} {'quality':>8} {'95 % interval':>16} {'p50 ms':>8} {'p95 ms':>8} "
-        f"{'per 1000':>9} {'training':>9}"
+        f"{'approach':12} {'quality':>8} {interval:>16} {'p50 ms':>8} {'p95 ms':>8} {'per 1000':>9} {'training':>9}"
     )
     for name, row in verdict["approaches"].items():
         quality, latency = row["quality"], row["latency_ms"]

@@ -79,6 +79,11 @@ def share(value: float | None) -> str:
     return "> 99 %" if value > 0.99 else f"{value * 100:.0f} %"
 
 
+def percent(value: float) -> str:
+    """0.95 is "95 %", 0.999 is "99.9 %"."""
+    return f"{value * 100:g} %"
+
+
 def count(value: float | None) -> str:
     """12345 is "12 345", with thin spaces that do not break."""
     return f"{value:,.0f}".replace(",", "\u202f") if value is not None and known(value) else MISSING

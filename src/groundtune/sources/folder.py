@@ -173,7 +173,8 @@ class Folder:
     def _nothing(self, missed: list[LeftOut]) -> UserError:
         message = f"no readable document in {self.path}"
         if missed:
-            message += f"; {len(missed)} left out, the first: {missed[0].id}: {missed[0].reason}"
+            message += f"; {len(missed)} left out, the first: "
+            message += "; ".join(f"{item.id}: {item.reason}" for item in missed[:3])
         return UserError(message, f"it takes {', '.join(sorted(self.parser.formats()))} (docs/documents.md)")
 
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 from groundtune.project import Project
 from groundtune.stages.build import approach, prompts_stage, tune_stage
 from groundtune.stages.data import split_stage, sync_stage
-from groundtune.stages.judge import decide_stage, measure_stage, report_stage, visible_difference
+from groundtune.stages.judge import check_settings, decide_stage, measure_stage, report_stage, visible_difference
 from groundtune.types import Json
 
 __all__ = [
     "approach",
+    "check_settings",
     "decide_stage",
     "measure_stage",
     "prompts_stage",
@@ -29,10 +30,9 @@ __all__ = [
 def run(project: Project) -> Json:
     """The whole line, from sources to report. Returns the verdict (see docs/verdict.md)."""
     split_stage(project)
+    check_settings(project)
     sync_stage(project)
-    prompts_stage(project)
-    tune_stage(project)
-    measure_stage(project)
+    measure_stage(project)  # which chooses prompts and trains the adapter first
     verdict = decide_stage(project)
     report_stage(project)
     return verdict

@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from pathlib import Path
 
+import groundtune
 from groundtune.approach import Approach
+from groundtune.cases import LeaveOneOut, holds_evidence, same_question
 from groundtune.config import ApproachTable
 from groundtune.errors import UserError
 from groundtune.measure.prompting import candidate_templates, choose_template
 from groundtune.models.backend import TunableBackend
-from groundtune.project import LeaveOneOut, Project, holds_evidence, solved_case
+from groundtune.project import Project
 from groundtune.prompts import Shot, Template, trained
 from groundtune.stages.data import file_digest, split_stage, train_examples
 from groundtune.tune.recipes import Material, Row, mixed
 from groundtune.types import Example, Json, Passage
 from groundtune.workspace import digest
 
+LOOKED_AT = 5  # passages among which a shot's gold passage is looked for
+
 
 def prompts_stage(project: Project) -> Json:
     """The best prompt for the base generator, with passages and without, found on train questions."""
     facts = split_stage(project)
     table = project.config.prompt
-    kinds = {"context" if row.retriever else "closed" for row in rows(project, "base").values()}
-    inputs = digest([build_inputs(project), table, sorted(kinds), project.config.examples.seed])
+    inputs = prompts_inputs(project)
     done = project.workspace.done("prompts", inputs)
     if done is not None:
         return done
@@ -36,17 +40,17 @@ def prompts_stage(project: Project) -> Json:
             raise UserError(f'[prompt] name = "{table.name}" is unknown; one of: auto, {", ".join(names)}')
         templates = [templates[names.index(table.name)]]
     result: Json = {}
-    for kind in sorted(kinds):
+    for kind in _kinds(project):
         plain = Approach(
             name=f"base, {kind}",
             generator=project.backend.generator(),
             template=templates[0],
-            retriever=LeaveOneOut(project.retriever, asked) if kind == "context" else None,
+            retriever=LeaveOneOut(project.retriever, train_examples(project)) if kind == "context" else None,
             k=project.config.retrieve.k,
-            max_tokens=facts["max_tokens"],
+            max_tokens=_max_tokens(project),
             choices=tuple(facts["choices"]),
         )
-        choice = choose_template(plain, templates, asked, project.progress)
+        choice = choose_template(plain, templates, asked, project.progress, project.config.decide.quality)
         result[kind] = {"template": asdict(choice.best), "scores": choice.scores, "n": choice.n}
         project.progress.say(f"prompt for the base model, {kind}: {choice.best.name} of {_scores(choice.scores)}")
     project.workspace.finish("prompts", inputs, result)
@@ -56,6 +60,8 @@ def prompts_stage(project: Project) -> Json:
 def tune_stage(project: Project, *, plan_only: bool = False) -> Json | None:
     """The adapter that all tuned approaches share; None where there are none. plan_only: says what it would train."""
     if note := untunable(project):
+        if not rows(project):
+            raise UserError(note, 'nothing remains: add approaches with generator = "base", or choose another model')
         project.progress.say(note)
     backend = project.backend
     if not isinstance(backend, TunableBackend) or not rows(project, "tuned"):
@@ -63,10 +69,10 @@ def tune_stage(project: Project, *, plan_only: bool = False) -> Json | None:
     from groundtune.tune.trainer import Trainer
 
     table = project.config.tune
-    inputs = digest([build_inputs(project), table])
+    inputs = tune_inputs(project)
     done = project.workspace.done("tune", inputs)
     if done is not None:
-        return done
+        return dict(done["plan"]) if plan_only else done
     learnt = mixed(_material(project), table)
     tokenizer, model = backend.fresh()
     folder = project.workspace.adapter(inputs)
@@ -83,11 +89,12 @@ def tune_stage(project: Project, *, plan_only: bool = False) -> Json | None:
         )
     if plan_only:
         return asdict(plan)
-    trained_ = trainer.train(plan, project.progress)
-    result = {"adapter": folder.name, "mix": _counts(learnt), **trained_.to_json()}
+    done = trainer.train(plan, project.progress).to_json()
+    result = {"adapter": folder.name, "mix": _counts(learnt), **done}
     project.workspace.finish("tune", inputs, result)
     project.progress.say(
-        f"tuned in {trained_.seconds / 60:.1f} minutes, {trained_.steps} steps; loss {trained_.loss:.3f}"
+        f"tuned in {done['seconds'] / 60:.1f} minutes on {done['plan']['rows']:,} rows, {done['steps']:,} steps; "
+        f"loss {done['loss']:.3f}"
     )
     return result
 
@@ -106,20 +113,19 @@ def approach(project: Project, name: str) -> Approach:
     return Approach(
         name=name,
         generator=project.backend.generator(project.workspace.adapter(made["adapter"]) if tuned else None),
-        template=trained(facts["task"]) if tuned else _template(made[kind]["template"]),
+        template=trained(facts["task"]) if tuned else _current(project, read_template(made[kind]["template"])),
         retriever=project.retriever if row.retriever else None,
         k=project.config.retrieve.k,
-        max_tokens=facts["max_tokens"],
+        max_tokens=_max_tokens(project),
         choices=tuple(facts["choices"]),
     )
 
 
 def rows(project: Project, generator: str | None = None) -> dict[str, ApproachTable]:
     """The approaches that this model can have, all or those with one generator."""
-    rows = project.config.approaches
-    if not isinstance(project.backend, TunableBackend):
-        rows = {name: row for name, row in rows.items() if row.generator != "tuned"}
-    return {name: row for name, row in rows.items() if generator in (None, row.generator)}
+    possible = {"base", "tuned"} if isinstance(project.backend, TunableBackend) else {"base"}
+    wanted = possible if generator is None else possible & {generator}
+    return {name: row for name, row in project.config.approaches.items() if row.generator in wanted}
 
 
 def untunable(project: Project) -> str:
@@ -134,15 +140,50 @@ def build_inputs(project: Project) -> str:
     """The digest of all that prompts and adapters are made from."""
     config = project.config
     index = project.index.digest()
-    return digest([config.model, config.embedder, config.retrieve, index, file_digest(project.workspace.train)])
+    models = [(table.name, _weights_digest(table.name)) for table in (config.model, config.embedder)]
+    train = file_digest(project.workspace.train)
+    return digest([models, config.model.base_url, config.retrieve, index, train, groundtune.__version__])
+
+
+def prompts_inputs(project: Project) -> str:
+    """The digest of all that the choice of prompts depends on."""
+    config = project.config
+    return digest([build_inputs(project), config.prompt, config.decide.quality, _kinds(project), config.examples.seed])
+
+
+def tune_inputs(project: Project) -> str:
+    """The digest of all that the adapter depends on."""
+    config = project.config
+    kinds = sorted({row.retriever for row in rows(project, "tuned").values()})
+    return digest([build_inputs(project), config.tune, config.question, sorted(_hidden(project)), kinds])
+
+
+def _kinds(project: Project) -> list[str]:
+    return sorted({"context" if row.retriever else "closed" for row in rows(project, "base").values()})
+
+
+def _max_tokens(project: Project) -> int:
+    return project.config.prompt.max_tokens or int(split_stage(project)["longest_answer"])
+
+
+def _hidden(project: Project) -> set[str]:
+    """The documents that tuning must not meet: where the question is skill, those of held-out examples."""
+    return set(split_stage(project)["held_out_documents"]) if project.config.question == "skill" else set()
+
+
+def _weights_digest(name: str) -> str:
+    """What a local model folder holds, so that another model put in its place is noticed; empty for other names."""
+    folder = Path(name)
+    files = sorted(folder.iterdir()) if folder.is_dir() else []
+    return digest([(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files])
 
 
 def _material(project: Project) -> Material:
     facts = split_stage(project)
-    hidden = set(facts["held_out_documents"]) if project.config.question == "skill" else set()
+    hidden, own = _hidden(project), same_question(train_examples(project))
 
     def allowed(passage: Passage, example: Example) -> bool:
-        return passage.document not in hidden and passage.document != solved_case(example)
+        return passage.document not in hidden and passage.document not in own[example.question]
 
     with_retriever = any(row.retriever for row in rows(project, "tuned").values())
     reads_documents = project.config.question == "knowledge" and bool(project.sources)
@@ -159,22 +200,36 @@ def _material(project: Project) -> Material:
 
 
 def _gold(project: Project) -> Callable[[Example], Passage | None]:
-    """A function from a train example to the passage that holds its evidence, None where none is found."""
+    """A function from a train example to the passage that its shot shows.
+
+    For qa the one that holds its evidence, None where that was not found; for other tasks the first that was found.
+    """
+    retriever = LeaveOneOut(project.retriever, train_examples(project))
+    hidden = _hidden(project)
 
     def gold(example: Example) -> Passage | None:
-        hits = project.retriever.search([example.question], 5)[0]
-        passages = [hit.passage for hit in hits if hit.passage.document != solved_case(example)]
-        return next((p for p in passages if holds_evidence(p, example)), passages[0] if passages else None)
+        hits = retriever.search([example.question], LOOKED_AT)[0]
+        passages = [hit.passage for hit in hits if hit.passage.document not in hidden]
+        shown = (passage for passage in passages if example.task != "qa" or holds_evidence(passage, example))
+        return next(shown, None)
 
     return gold
 
 
-def _template(row: Json) -> Template:
+def read_template(row: Json) -> Template:
+    """The template in the mark of the prompts stage."""
     shots = tuple(
         Shot(shot["question"], shot["answer"], tuple(Passage(**passage) for passage in shot["passages"]))
         for shot in row["shots"]
     )
     return Template(row["name"], row["task"], row["plain"], shots)
+
+
+def _current(project: Project, template: Template) -> Template:
+    """The template without solved examples whose passage has left the documents that everyone may read."""
+    texts = project.index.documents() if any(shot.passages for shot in template.shots) else {}
+    shots = [shot for shot in template.shots if all(p.text in texts.get(p.document, "") for p in shot.passages)]
+    return replace(template, shots=tuple(shots))
 
 
 def _counts(rows: Sequence[Row]) -> dict[str, int]:

@@ -6,14 +6,14 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from time import perf_counter
 
+from groundtune.cases import solved_cases
 from groundtune.errors import UserError
 from groundtune.examples.leaks import find_leaks, gate
 from groundtune.examples.split import split
 from groundtune.examples.store import from_row, to_row
 from groundtune.index.sync import Summary, sync
-from groundtune.project import InMemory, Project, solved_cases
+from groundtune.project import InMemory, Project
 from groundtune.types import Example, Json
 from groundtune.workspace import digest, read_jsonl, write_jsonl
 
@@ -40,6 +40,12 @@ def split_stage(project: Project) -> Json:
         test_most=table.test_most,
         seed=table.seed,
     )
+    if project.config.question == "skill" and project.config.sources and not any(e.evidence for e in loaded.examples):
+        raise UserError(
+            f'[examples] question = "skill", but no example in {table.path} names a document that it is about',
+            'without that, tuning cannot be kept from the test\'s documents: add "evidence", or ask for knowledge',
+        )
+    project.workspace.begin("split")
     write_jsonl(project.workspace.train, [to_row(example) for example in parts.train])
     write_jsonl(project.workspace.test, [to_row(example) for example in parts.test])
     trained_on = {piece.document for example in parts.train for piece in example.evidence}
@@ -52,7 +58,7 @@ def split_stage(project: Project) -> Json:
         "test_groups": len({example.group for example in parts.test}),
         "choices": sorted({a for e in loaded.examples for a in e.answers}) if loaded.task == "labels" else [],
         "held_out_documents": sorted(others - trained_on),
-        "max_tokens": project.config.prompt.max_tokens or _longest_answer(parts.train),
+        "longest_answer": _longest_answer(parts.train),
     }
     project.workspace.finish("split", inputs, result)
     for note in (*loaded.notes, *parts.notes):
@@ -63,9 +69,7 @@ def split_stage(project: Project) -> Json:
 def sync_stage(project: Project) -> Summary:
     """Brings the index in step with the sources, then looks for leaks between train, test and documents."""
     sources = project.sources or [InMemory(solved_cases(train_examples(project)))]
-    began = perf_counter()
     summary = sync(project.index, sources, project.config.index.passage_chars, project.progress)
-    seconds = perf_counter() - began
     documents, passages = project.index.counts()
     work = summary.added + summary.changed
     project.progress.say(
@@ -74,8 +78,9 @@ def sync_stage(project: Project) -> Summary:
     )
     for item in summary.left_out[:10]:
         project.progress.say(f"left out: {item.id}: {item.reason}")
-    before = project.workspace.last("sync")
-    update = seconds / work if work else before.get("update_seconds", seconds)
+    # What one changed document takes: all are looked at, one is embedded. Known from the last sync that had work to do.
+    took = summary.reading_seconds + summary.embedding_seconds / max(1, work)
+    update = took if work else project.workspace.last("sync").get("update_seconds", took)
     left_out = [asdict(item) for item in summary.left_out]
     project.workspace.finish("sync", "last", {"update_seconds": update, "left_out": left_out})
     if project.config.examples.path is not None:
@@ -122,6 +127,6 @@ def file_digest(path: Path | None) -> str:
 
 
 def _longest_answer(train: Sequence[Example]) -> int:
-    """Tokens that the longest train answers need, at a generous two a word."""
-    words = sorted(len(answer.split()) for example in train for answer in example.answers)
-    return min(LONGEST_ANSWER, 8 + 2 * words[int(0.99 * (len(words) - 1))]) if words else 32
+    """Tokens that the longest train answers need: a generous two a word, or one in three bytes where words are long."""
+    needs = sorted(max(2 * len(a.split()), len(a.encode()) // 3) for example in train for a in example.answers)
+    return min(LONGEST_ANSWER, 8 + needs[int(0.99 * (len(needs) - 1))]) if needs else 32

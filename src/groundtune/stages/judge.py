@@ -9,15 +9,33 @@ from statistics import fmean
 
 import groundtune
 from groundtune.decide import Facts, cost_per_1000, decide, smallest_visible_difference
+from groundtune.decide.compare import quality_metric
+from groundtune.decide.limits import limits_of
 from groundtune.errors import UserError
 from groundtune.measure.records import measure, read_records
 from groundtune.measure.resources import latencies, peak_memory_mb, reset_peak_memory
 from groundtune.project import Project
 from groundtune.report import PromptChoice, ReportContext, Training, html, markdown
-from groundtune.stages.build import approach, build_inputs, prompts_stage, rows, tune_stage
+from groundtune.stages.build import (
+    approach,
+    prompts_inputs,
+    prompts_stage,
+    read_template,
+    rows,
+    tune_inputs,
+    tune_stage,
+    untunable,
+)
 from groundtune.stages.data import file_digest, split_stage, test_examples
 from groundtune.types import Example, Json, LeftOut
 from groundtune.workspace import digest, read_json, write_json, write_text
+
+
+def check_settings(project: Project) -> None:
+    """Raises UserError for what would else be noticed only after hours: [decide] and [retrieve] options."""
+    limits_of(project.config.decide)
+    quality_metric(project.config.decide.quality, split_stage(project)["task"])
+    _ = project.retriever
 
 
 def measure_stage(project: Project) -> None:
@@ -30,6 +48,7 @@ def measure_stage(project: Project) -> None:
         path = project.workspace.records(name)
         if project.workspace.done(f"measure-{name}", run) is not None and path.exists():
             continue
+        project.workspace.begin(f"measure-{name}")
         built = approach(project, name)
         reset_peak_memory()
         records = measure(built, test, path, run, project.progress)
@@ -78,15 +97,18 @@ def report_stage(project: Project) -> Path:
 def visible_difference(project: Project) -> float:
     """The smallest difference between approaches that the test examples can show; see decide/plan.py."""
     facts = split_stage(project)
-    return smallest_visible_difference(facts["test"], facts["test_groups"], len(rows(project)))
+    confidence = project.config.decide.confidence
+    return smallest_visible_difference(facts["test"], facts["test_groups"], len(rows(project)), confidence)
 
 
 def _run(project: Project, name: str) -> str:
     """The digest of all that an approach's answers depend on."""
     row = rows(project)[name]
-    made = project.workspace.last("tune" if row.generator == "tuned" else "prompts")
+    tuned = row.generator == "tuned"
+    built = tune_inputs(project) if tuned else prompts_inputs(project)
+    made = project.workspace.done("tune" if tuned else "prompts", built)
     test = file_digest(project.workspace.test)
-    return digest([build_inputs(project), row, made, test, project.config.measure, groundtune.__version__])
+    return digest([built, row, made, test, project.config.measure, project.config.prompt.max_tokens])
 
 
 def _facts(project: Project, name: str) -> Facts:
@@ -125,26 +147,30 @@ def _context(project: Project) -> ReportContext:
     return ReportContext(
         title=project.title,
         model=project.config.model.name,
-        documents=documents,
-        passages=passages,
+        documents=documents if project.sources else None,
+        passages=passages if project.sources else None,
         train=facts["train"],
         test=facts["test"],
         left_out=tuple(LeftOut(**item) for item in synced.get("left_out", [])),
-        notes=(*facts["notes"], *leaks.get("notes", [])),
+        notes=tuple(filter(None, (*facts["notes"], *leaks.get("notes", []), untunable(project)))),
         training=Training(
             rows=tuned["plan"]["rows"], tokens=tuned["plan"]["tokens"], steps=tuned["steps"],
             seconds=tuned["seconds"], mix=tuned["mix"],
-        ) if tuned else None,
-        prompts=tuple(
-            PromptChoice(f"base, {kind}", chosen["template"]["name"], chosen["scores"], chosen["n"])
-            for kind, chosen in prompts.items()
-        ),
+        ) if rows(project, "tuned") else None,
+        prompts=tuple(_prompt_choice(kind, chosen) for kind, chosen in prompts.items()),
         price_per_hour=project.config.decide.price_per_hour,
         queries_per_month=project.config.decide.queries_per_month,
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
         version=groundtune.__version__,
         config=project.text,
     )  # fmt: skip
+
+
+def _prompt_choice(kind: str, chosen: Json) -> PromptChoice:
+    template = read_template(chosen["template"])
+    prompt = template.prompt("…", [] if kind == "context" else None)
+    text = "\n\n".join(message.content for message in prompt.messages)
+    return PromptChoice(f"base, {kind}", template.name, chosen["scores"], chosen["n"], text)
 
 
 def _spread(examples: Sequence[Example], n: int) -> list[str]:

@@ -48,7 +48,9 @@ def tokenise(row: Row, render: Callable[[Any], str], tokenizer: Any, most: int) 
     """A row's ids, ended by the end-of-text token; cut at the front of the prompt where it is longer than `most`."""
     prompt = render(row.prompt)
     ids = tokenizer(prompt, add_special_tokens=False)["input_ids"]
-    answer = tokenizer(row.completion, add_special_tokens=False)["input_ids"] + [tokenizer.eos_token_id]
+    answer = tokenizer(row.completion, add_special_tokens=False, split_special_tokens=True)["input_ids"] + [
+        tokenizer.eos_token_id
+    ]
     answer = answer[: most // 2]
     ids = ids[max(0, len(ids) + len(answer) - most) :]
     return Tokens(ids + answer, len(ids))

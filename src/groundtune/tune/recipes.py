@@ -93,7 +93,8 @@ def _context_rows(material: Material, search: Search, table: TuneTable, rng: ran
         others = [one for one in _of(about, passages, material) if one.id not in used and one is not example]
         sharing = [example, *_sample(others, MOST_SHARING - 1, rng)]
         used |= {one.id for one in sharing}
-        strangers = [one for one in _of(near, passages, material) if _in_vain(material, passages, one)]
+        others = [one for one in _of(near, passages, material) if one not in sharing]
+        strangers = [one for one in others if _in_vain(material, passages, one)]
         share = sum(rng.random() > table.gold_share for _ in sharing)
         rows += [_context_row(material, one, passages, example.id, _answer(one)) for one in sharing]
         rows += [

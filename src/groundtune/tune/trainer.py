@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MAX_LENGTH = 2048  # tokens of a row
 WARM_UP = 0.06  # of the steps
-SAFETY = 0.92  # of the time budget is planned for; the rest covers saving and a machine that slows down
+SAFETY = 0.97  # of the time budget is planned for; the rest covers saving
 TRIAL_STEPS = 3  # timed before training, to say in advance how long it will take
 
 
@@ -98,16 +98,9 @@ class Trainer:
         began = time.perf_counter()
         for packs in sample:
             self._loss(packs).backward()  # type: ignore[no-untyped-call]
-        speed = sum(_tokens(packs) for packs in sample) / (time.perf_counter() - began)
+        speed = _tokens(sample) / (time.perf_counter() - began)
         self._model.zero_grad(set_to_none=True)
-        budget = self._table.minutes * 60 * SAFETY * speed
-        chosen: list[list[Pack]] = []
-        for packs in everything:
-            if chosen and sum(map(_tokens, chosen)) + _tokens(packs) > budget:
-                break
-            chosen.append(packs)
-        tokens = sum(map(_tokens, chosen))
-        return Plan(_rows(chosen), _rows(everything), tokens, len(chosen), tokens / speed, speed)
+        return self._fit(everything, 0, 0.0, speed)
 
     def train(self, plan: Plan, progress: Progress | None = None) -> Trained:
         """Trains by the plan into the folder (a PEFT adapter), unless it was trained by a process killed right after.
@@ -121,25 +114,44 @@ class Trainer:
         progress = progress or NoProgress()
         optimizer = torch.optim.AdamW(self._trainable(), lr=self._table.rate, weight_decay=0.0)
         step, spent, losses = self._resume(optimizer)
-        schedule = self._schedule()[: plan.steps]
-        progress.start("tuning", plan.tokens)
-        progress.advance(sum(map(_tokens, schedule[:step])))
+        everything = self._schedule()
+        _show(progress, plan, everything[:step])
         began = saved = time.perf_counter()
-        while step < len(schedule) and spent + time.perf_counter() - began < self._table.minutes * 60:
-            losses.append(self._step(optimizer, schedule[step], step / len(schedule)))
-            progress.advance(_tokens(schedule[step]))
+        while step < plan.steps and spent + time.perf_counter() - began < self._table.minutes * 60:
+            losses.append(self._step(optimizer, everything[step], step / plan.steps))
+            progress.advance(_tokens([everything[step]]))
             step += 1
             if time.perf_counter() - saved > self._table.checkpoint_minutes * 60:
-                self._save(optimizer, plan, step=step, seconds=spent + time.perf_counter() - began, losses=losses)
                 saved = time.perf_counter()
+                seconds = spent + saved - began
+                before, speed = plan, _tokens(everything[:step]) / seconds
+                plan = self._fit(everything, step, seconds, speed)
+                self._save(optimizer, plan, step=step, seconds=seconds, losses=losses)
+                if plan.steps != before.steps:
+                    _show(progress, plan, everything[:step])
         progress.finish()
         last = losses[-max(1, len(losses) // 10) :]
+        plan = replace(plan, rows=_rows(everything[:step]), tokens=_tokens(everything[:step]), steps=step)
         trained = Trained(plan, spent + time.perf_counter() - began, step, sum(last) / len(last))
         with writing(self._folder) as temporary:
             self._model.save_pretrained(temporary)
             write_json(temporary / "groundtune.json", {"inputs": self._inputs, **trained.to_json()})
         remove(self._checkpoints)
         return trained
+
+    def _fit(self, everything: list[list[Pack]], done: int, seconds: float, speed: float) -> Plan:
+        """What fits into the rest of the budget at this speed (tokens a second), `done` steps having taken `seconds`.
+
+        Done anew at every checkpoint, since a machine is rarely as fast as a few trial steps said: so the rate comes
+        down to zero just as the time runs out. Where all epochs fit, the plan is all of them at any speed.
+        """
+        room = (self._table.minutes * 60 * SAFETY - seconds) * speed
+        steps = done
+        while steps < len(everything) and (steps == 0 or (room := room - _tokens([everything[steps]])) > 0):
+            steps += 1
+        chosen = everything[:steps]
+        left = _tokens(everything[done:steps]) / speed
+        return Plan(_rows(chosen), _rows(everything), _tokens(chosen), steps, seconds + left, speed)
 
     def _schedule(self) -> list[list[Pack]]:
         """The steps of all epochs, each epoch in an order of its own."""
@@ -226,7 +238,7 @@ class Trainer:
         if folder is None:
             return 0, 0.0, []
         state = read_json(folder / "state.json")
-        saved = torch.load(folder / "state.pt", weights_only=True)
+        saved = torch.load(folder / "state.pt", weights_only=True, map_location=self._model.device)
         self._model.load_state_dict(saved["adapter"], strict=False)
         optimizer.load_state_dict(saved["optimizer"])
         return state["step"], state["seconds"], state["losses"]
@@ -238,15 +250,21 @@ def _with_lora(model: Any, table: TuneTable) -> Any:
     config = LoraConfig(
         r=table.rank, lora_alpha=2 * table.rank, lora_dropout=0.0, target_modules="all-linear", task_type="CAUSAL_LM"
     )
-    return get_peft_model(model, config).train()
+    # Gradients need no training mode, and without it the base model's dropout stays off: a resumed run is the same run.
+    return get_peft_model(model, config).eval()
 
 
 def _weights(model: Any) -> dict[str, Any]:
     return {name: value.detach() for name, value in model.named_parameters() if value.requires_grad}
 
 
-def _tokens(packs: Sequence[Pack]) -> int:
-    return sum(one.length for one in packs)
+def _show(progress: Progress, plan: Plan, done: list[list[Pack]]) -> None:
+    progress.start("tuning", plan.tokens)
+    progress.advance(_tokens(done))
+
+
+def _tokens(groups: Sequence[Sequence[Pack]]) -> int:
+    return sum(one.length for packs in groups for one in packs)
 
 
 def _rows(groups: Sequence[Sequence[Pack]]) -> int:

@@ -1,0 +1,61 @@
+"""Train examples among the passages: as solved cases that can be looked up, and which passage answers which."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from groundtune.metrics.evidence import holds
+from groundtune.metrics.words import stands_in, words
+from groundtune.prompts import CUES
+from groundtune.types import EVERYONE, Document, Example, Hit, Passage, Reader, Retriever
+from groundtune.workspace import digest
+
+
+def solved_cases(examples: Sequence[Example]) -> list[Document]:
+    """Train examples as documents, so that retrieval has something to find where there are no documents."""
+    documents = []
+    for example in examples:
+        lead, cue = CUES[example.task]
+        text = f"{lead}{example.question}\n{cue} {example.answers[0] if example.answers else ''}"
+        documents.append(Document(solved_case(example), text, "", digest(text), ""))
+    return documents
+
+
+def solved_case(example: Example) -> str:
+    """The id of the document that `solved_cases` makes of an example."""
+    return f"example/{example.id}"
+
+
+def same_question(examples: Sequence[Example]) -> dict[str, set[str]]:
+    """The solved cases of every question: several, where examples repeat it."""
+    cases: dict[str, set[str]] = defaultdict(set)
+    for example in examples:
+        cases[example.question].add(solved_case(example))
+    return dict(cases)
+
+
+class LeaveOneOut:
+    """A retriever that finds for a train question everything but its own solved case and those that repeat it."""
+
+    def __init__(self, retriever: Retriever, examples: Sequence[Example]) -> None:
+        """examples: all that are among the passages as solved cases."""
+        self._retriever = retriever
+        self._own = same_question(examples)
+
+    def search(self, queries: Sequence[str], k: int, reader: Reader = EVERYONE) -> list[list[Hit]]:
+        """As the retriever does, but so much deeper that `k` are left."""
+        own = [self._own.get(query, set()) for query in queries]
+        found = self._retriever.search(queries, k + max(map(len, own), default=0), reader)
+        return [
+            [hit for hit in hits if hit.passage.document not in left_out][:k]
+            for left_out, hits in zip(own, found, strict=True)
+        ]
+
+
+def holds_evidence(passage: Passage, example: Example) -> bool:
+    """Whether a passage holds the example's evidence; without known evidence, whether it holds a short answer."""
+    if example.evidence:
+        return any(holds(passage.document, passage.text, piece) for piece in example.evidence)
+    text = words(passage.text)
+    return example.task == "qa" and any(stands_in(words(answer), text) for answer in example.answers)
