@@ -77,7 +77,8 @@ def test_a_sentence_that_stands_there_twice_is_kept_twice() -> None:
 
 
 def test_a_table_without_a_header_names_values_by_the_first_column() -> None:
-    page = b"<main><h1>Lamp</h1><table><tr><td>Weight</td><td>3 kg</td></tr><tr><td>Colour</td><td>red</td></tr></table></main>"
+    rows = b"<tr><td>Weight</td><td>3 kg</td></tr><tr><td>Colour</td><td>red</td></tr>"
+    page = b"<main><h1>Lamp</h1><table>" + rows + b"</table></main>"
     assert "Weight: 3 kg\nColour: red" in parse("a.html", page).text
 
 

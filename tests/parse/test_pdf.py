@@ -65,7 +65,7 @@ def test_a_truncated_pdf_is_refused_though_pdfium_might_guess_the_rest(share: fl
 
 
 def test_a_scan_without_a_text_layer_is_refused() -> None:
-    with pytest.raises(UserError, match="no text layer.*OCR"):
+    with pytest.raises(UserError, match=r"no text layer.*OCR"):
         parse("a.pdf", pdf("", ""))
 
 

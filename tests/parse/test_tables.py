@@ -62,7 +62,8 @@ def test_only_a_header_is_no_text() -> None:
 
 
 def test_jsonl_makes_a_paragraph_a_line() -> None:
-    text = '{"q": "Free?", "price": {"sum": 3.5, "tags": ["a", "b"]}, "none": null, "ok": true}\n\n{"q": "Two\\nlines", "x": [{"y": "z"}]}\n'
+    first = '{"q": "Free?", "price": {"sum": 3.5, "tags": ["a", "b"]}, "none": null, "ok": true}'
+    text = first + '\n\n{"q": "Two\\nlines", "x": [{"y": "z"}]}\n'
     assert (
         parse("a.jsonl", text.encode()).text
         == "q: Free?; price.sum: 3.5; price.tags: a, b; ok: true\n\nq: Two lines; x.y: z"

@@ -128,7 +128,7 @@ def test_one_bad_file_never_stops_the_others(docs: Path) -> None:
 
 
 def test_a_file_over_the_limit_is_left_out_unread(docs: Path) -> None:
-    with open(docs / "huge.txt", "wb") as file:
+    with (docs / "huge.txt").open("wb") as file:
         file.truncate(50_000_000)  # sparse: a line of 50 MB
     assert read(docs)[1] == {"huge.txt": "50.0 MB; max_megabytes is 20"}
 
