@@ -18,16 +18,16 @@ path = "handbook"
 [examples]
 path = "questions.jsonl"
 test_share = 0.25
-test_most = 100         # held-out questions that every approach is asked
+test_most = 80          # held-out questions that every approach is asked
 
 [prompt]
-candidates_on = 16      # train questions that each prompt for the base model is tried on
+candidates_on = 10      # train questions that each prompt for the base model is tried on
 
 [tune]
-minutes = 4.5           # the budget of training
+minutes = 3.5           # the budget of training
 
 [measure]
-latency_on = 16         # questions asked one at a time, for p50 and p95
+latency_on = 12         # questions asked one at a time, for p50 and p95
 """
 
 
