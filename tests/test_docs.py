@@ -22,11 +22,13 @@ from groundtune.prompts import candidates
 
 ROOT = Path(__file__).resolve().parents[1]
 CODE = ROOT / "src" / "groundtune"
-DATA = CODE / "demo"  # its Markdown is an invented firm's, not ours
+DATA = CODE / "demo"  # its Markdown is an invented firm's, not ours, here and where `make demo` puts it
 PAGES = sorted(
     path
     for path in ROOT.rglob("*.md")
-    if not any(part.startswith(".") for part in path.relative_to(ROOT).parts) and not path.is_relative_to(DATA)
+    if not any(part.startswith(".") for part in path.relative_to(ROOT).parts)
+    and not path.is_relative_to(DATA)
+    and not path.is_relative_to(ROOT / "groundtune-demo")
 )
 NOT_SET = "-"
 
