@@ -25,10 +25,3 @@ class WorkFailed(UserError):  # noqa: N818 (it says what happened)
 
 class TooLongError(UserError):
     """A prompt is longer than what the model can read."""
-
-
-def missing_extra(extra: str) -> UserError:
-    """The error for an optional dependency that is not installed, with the line that installs it."""
-    return UserError(
-        f"this needs the extra {extra!r}, which is not installed", f'run: pip install "groundtune[{extra}]"'
-    )

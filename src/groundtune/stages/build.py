@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -233,10 +234,7 @@ def _current(project: Project, template: Template) -> Template:
 
 
 def _counts(rows: Sequence[Row]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for row in rows:
-        counts[row.kind] = counts.get(row.kind, 0) + 1
-    return counts
+    return dict(Counter(row.kind for row in rows))
 
 
 def _mix(rows: Sequence[Row]) -> str:
