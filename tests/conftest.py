@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from groundtune.index.store import SqliteIndex
+from groundtune.index.sqlite import SqliteIndex
 from tests.corpus import HashingEmbedder
 from tests.tiny import Tiny, build
 
@@ -17,6 +17,8 @@ settings.register_profile(
     "unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize="CI" in os.environ
 )
 settings.load_profile("unhurried")
+
+pytest_plugins = ["tests.postgres"]  # real servers
 
 MEGABYTES = 2
 
@@ -45,7 +47,7 @@ def open_index(tmp_path: Path) -> Iterator[Callable[..., SqliteIndex]]:
     opened: list[SqliteIndex] = []
 
     def opener(embedder: HashingEmbedder | None = None, path: Path | None = None) -> SqliteIndex:
-        opened.append(SqliteIndex(path or tmp_path / "index.sqlite", embedder or HashingEmbedder()))
+        opened.append(SqliteIndex(path or tmp_path / "index", embedder or HashingEmbedder()))
         return opened[-1]
 
     yield opener

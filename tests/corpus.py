@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from groundtune.index.store import Store
+from groundtune.index.sync import Summary
+from groundtune.index.sync import sync as sync_all
 from groundtune.parse.text import markdown
-from groundtune.types import Document, LeftOut
+from groundtune.types import Document, LeftOut, Unchanged
 from groundtune.workspace import digest
 
 if TYPE_CHECKING:
@@ -39,10 +42,12 @@ class HashingEmbedder:
         return np.random.default_rng(seed).normal(size=self.dimensions).astype(np.float32)
 
 
-def document(id: str, text: str, readers: Iterable[str] = (), version: str = "2026-11-22T00:00:00+00:00") -> Document:
-    """A document as the folder source makes it from a Markdown file."""
+def document(id: str, text: str, readers: Iterable[str] = (), changed: str = "2026-11-22T00:00:00+00:00") -> Document:
+    """A document as the folder source makes it from a Markdown file; no two states of it have the same stamp."""
     parsed = markdown(text.encode())
-    return Document(id, parsed.text, parsed.title, digest(text), version, parsed.sections, frozenset(readers))
+    return Document(
+        id, parsed.text, parsed.title, digest([text, sorted(readers)]), changed, parsed.sections, frozenset(readers)
+    )
 
 
 class Given:
@@ -51,5 +56,13 @@ class Given:
     def __init__(self, *documents: Document) -> None:
         self._documents = documents
 
-    def documents(self, left_out: Callable[[LeftOut], None]) -> Iterator[Document]:
-        yield from self._documents
+    def documents(
+        self, known: Mapping[str, str], left_out: Callable[[LeftOut], None]
+    ) -> Iterator[Document | Unchanged]:
+        for document in self._documents:
+            yield Unchanged(document.id) if known.get(document.id) == document.stamp else document
+
+
+def sync(index: Store, documents: Sequence[Document], passage_chars: int = 200) -> Summary:
+    """Brings an index in step with one source of these documents."""
+    return sync_all(index, {"given": Given(*documents)}, passage_chars)

@@ -8,11 +8,10 @@ from hypothesis import strategies as st
 
 from groundtune import plug
 from groundtune.approach import NOTHING_FOUND, Approach, cite, is_abstention
-from groundtune.index.store import SqliteIndex
-from groundtune.index.sync import sync
+from groundtune.index.sqlite import SqliteIndex
 from groundtune.prompts import trained
 from groundtune.types import EVERYONE, Hit, Passage, Reader, Task
-from tests.corpus import Given, document
+from tests.corpus import document, sync
 from tests.rigged import Rigged
 
 RED = Passage(1, "red.md", "The red lamp costs seven coins (plus post).", 10, 53, "Lamps", "Prices", 2, "2026")
@@ -153,7 +152,7 @@ def test_no_prompt_holds_a_passage_that_the_reader_must_not_read(open_index: Cal
         document("open.md", "The red lamp costs seven coins."),
         document("secret.md", "The red lamp costs us two coins.", readers=["office"]),
     ]
-    sync(index, [Given(*documents)], 400)
+    sync(index, [*documents], 400)
     generator = Rigged(lambda prompt: "two coins")
     built = Approach("rag", generator, trained("qa"), plug.make("retrieve", "hybrid", {}, index, where="[retrieve]"))
 

@@ -81,7 +81,7 @@ def test_a_project_that_has_not_run_says_so(tiny: Tiny, tmp_path: Path) -> None:
 
 
 def test_text_for_a_terminal_shows_places_and_no_control_characters() -> None:
-    citation = Citation("a\x1b[2J.md", 3, 9, "It costs\nseven.", "Prices", 2, "2026-11-22")
+    citation = Citation("a\x1b[2J.md", 3, 9, "It costs\nseven.", "Prices", 2, "a1b2c3d4e5f6", "2026-11-22")
     answer = Answer("seven\x07", citations=(citation,), prompt_tokens=12, completion_tokens=2, seconds=0.5)
 
     text = Asked("rag", "What?", answer, 0.25).to_text()
@@ -89,7 +89,7 @@ def test_text_for_a_terminal_shows_places_and_no_control_characters() -> None:
     assert text.splitlines() == [
         "seven?",
         "",
-        "[1] a?[2J.md, Prices, page 2, characters 3 to 9, version 2026-11-22",
+        "[1] a?[2J.md, Prices, page 2, characters 3 to 9, version a1b2c3d4 of 2026-11-22",
         "    It costs",
         "    seven.",
         "rag: 0.50 s, 12 tokens read, 2 written, 0.250000 at the prices of [decide]",

@@ -42,7 +42,7 @@ def init(
 def documents(config: Config) -> list[str]:
     [table] = config.sources
     source = plug.make("sources", table.kind, table.options, parse, where="[[sources]]")
-    return [document.id for document in source.documents(lambda item: None)]
+    return [document.id for document in source.documents({}, lambda item: None)]
 
 
 def test_what_was_found_is_said_and_the_config_is_one(tmp_path: Path) -> None:

@@ -138,4 +138,5 @@ def _citation(passage: Passage) -> Citation:
         heading=passage.heading,
         page=passage.page,
         version=passage.version,
+        changed=passage.changed,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from groundtune import stages
 from groundtune.config import DecideTable
@@ -10,10 +10,9 @@ from groundtune.decide import cost_per_1000
 from groundtune.errors import UserError
 from groundtune.progress import printable
 from groundtune.project import Project
-from groundtune.types import Answer, Citation, Json
+from groundtune.searching import indented, place, state_of
+from groundtune.types import EVERYONE, Answer, Json, Reader
 from groundtune.workspace import read_json
-
-SHOWN = 300  # characters of a cited passage
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +23,7 @@ class Asked:
     question: str
     answer: Answer
     cost: float
+    knowledge_as_of: str = ""  # of an approach that retrieves
 
     def to_json(self) -> Json:
         """Plain values: text, abstained, citations with document, heading or page, offsets and version, and costs."""
@@ -38,6 +38,7 @@ class Asked:
             "prompt_tokens": answer.prompt_tokens,
             "completion_tokens": answer.completion_tokens,
             "cost": self.cost,
+            "knowledge_as_of": self.knowledge_as_of,
         }
 
     def to_text(self) -> str:
@@ -45,18 +46,22 @@ class Asked:
         answer = self.answer
         lines = [answer.text, ""]
         for number, citation in enumerate(answer.citations, start=1):
-            lines += [f"[{number}] {place(citation)}", *(f"    {line}" for line in _short(citation.text).splitlines())]
+            lines += [f"[{number}] {place(citation)}", *indented(citation.text)]
         lines.append(
             f"{self.approach}: {answer.seconds:.2f} s, {answer.prompt_tokens} tokens read, "
             f"{answer.completion_tokens} written, {self.cost:.6f} at the prices of [decide]"
+            + (f"; knowledge as of {self.knowledge_as_of}" if self.knowledge_as_of else "")
         )
         return printable("\n".join(lines))
 
 
-def ask(project: Project, question: str, approach: str | None) -> Asked:
+def ask(
+    project: Project, question: str, approach: str | None, reader: Reader = EVERYONE, as_of: str | None = None
+) -> Asked:
     """Asks one approach; the recommended one where none is named.
 
-    Raises UserError for an empty question or an unknown approach, and where a verdict is needed but there is none.
+    as_of: an earlier time whose knowledge it is to answer from. Raises UserError for an empty question, an unknown
+    approach or a time whose state is not kept, and where a verdict is needed but there is none.
     """
     if not question.strip():
         raise UserError("the question is empty")
@@ -65,20 +70,16 @@ def ask(project: Project, question: str, approach: str | None) -> Asked:
     if name not in rows:
         raise UserError(f"--approach {name!r} is unknown; one of: {', '.join(rows)}")
     built = stages.approach(project, name)
+    known = ""
     if built.retriever is not None:
+        state = state_of(project, as_of)
+        known = state.moment
+        built = replace(built, retriever=project.retriever_over(state.index))
         built.retriever.search([question], 1)  # what is loaded at first use is not the answer's time
-    answer = built.answer([question])[0]
-    return Asked(name, question, answer, _cost(answer, project.config.decide))
-
-
-def place(citation: Citation) -> str:
-    """Where a citation stands: document, heading or page, offsets, version."""
-    parts = [citation.document, citation.heading, f"page {citation.page}" if citation.page else ""]
-    parts += [
-        f"characters {citation.start} to {citation.end}",
-        f"version {citation.version}" if citation.version else "",
-    ]
-    return ", ".join(part for part in parts if part)
+    elif as_of is not None:
+        raise UserError(f"{name} has no retriever: what it knows is of no time", "name rag or hybrid: --approach rag")
+    answer = built.answer([question], reader)[0]
+    return Asked(name, question, answer, _cost(answer, project.config.decide), known)
 
 
 def _cost(answer: Answer, table: DecideTable) -> float:
@@ -97,7 +98,3 @@ def _recommended(project: Project) -> str:
         best = verdict["leader"] or max(verdict["probability_best"], key=verdict["probability_best"].get)
         raise UserError("no approach is recommended (see the report)", f"name one: --approach {best}")
     return str(verdict["recommended"])
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= SHOWN else text[:SHOWN].rsplit(" ", 1)[0] + " …"

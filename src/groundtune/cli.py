@@ -18,6 +18,7 @@ from groundtune.progress import TerminalProgress, printable
 
 if TYPE_CHECKING:
     from groundtune.project import Project
+    from groundtune.types import Reader
 
 INTERRUPTED = 130
 
@@ -33,7 +34,14 @@ app = typer.Typer(
 
 ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The project's file.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")]
+ReaderOption = Annotated[
+    list[str] | None, typer.Option("--reader", metavar="GROUP", help="Read as a member of this group; once for each.")
+]
+AsOfOption = Annotated[
+    str | None, typer.Option("--as-of", metavar="TIME", help="Of what was known at that time: 2026-11-22T14:30.")
+]
 CONFIG = Path("groundtune.toml")
+SYNC_PATIENCE = 60.0  # seconds that a sync waits for another one to end
 
 
 @app.command()
@@ -91,19 +99,63 @@ def plan(config: ConfigOption = CONFIG, as_json: JsonOption = False) -> None:
 def sync(
     config: ConfigOption = CONFIG,
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Build the index anew from nothing.")] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Change nothing: hold the index against the sources, passage by passage.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Bring the index in step with the sources."""
+    from groundtune import stages
+
+    if verify:
+        _verify(config, as_json=as_json)
+        return
+    with _at_work(config, patience=SYNC_PATIENCE) as project:
+        summary = stages.sync_stage(project, rebuild=rebuild)
+    if as_json:
+        _print(json.dumps(summary.to_json(), ensure_ascii=False))
+
+
+def _verify(config: Path, *, as_json: bool) -> None:
     from dataclasses import asdict
 
     from groundtune import stages
 
-    with _at_work(config) as project:
-        if rebuild:
-            project.workspace.remove_index()
-        summary = stages.sync_stage(project)
+    with _at_work(config, patience=SYNC_PATIENCE) as project:
+        differences = stages.differences(project)
+        documents, passages = project.index.counts()
     if as_json:
-        _print(json.dumps(asdict(summary)))
+        _print(json.dumps([asdict(one) for one in differences], ensure_ascii=False))
+    else:
+        for one in differences:
+            _print(printable(f"{one.document or 'the index'}: {one.what}"))
+        _print(f"{documents:,} documents, {passages:,} passages: {len(differences):,} differences")
+    raise typer.Exit(1 if differences else 0)
+
+
+@app.command()
+def watch(config: ConfigOption = CONFIG) -> None:
+    """Keep the index in step while it runs: as files change, and by the clock for databases and the web."""
+    from groundtune.watching import watch as keep_watching
+
+    with TerminalProgress() as progress:
+        keep_watching(_project(config, progress))
+
+
+@app.command()
+def search(
+    query: str,
+    k: Annotated[int, typer.Option("-k", min=1, max=1000, help="How many passages.")] = 5,
+    reader: ReaderOption = None,
+    as_of: AsOfOption = None,
+    config: ConfigOption = CONFIG,
+    as_json: JsonOption = False,
+) -> None:
+    """Find passages, with the document, offsets, version and score of each."""
+    from groundtune.searching import search as find
+
+    found = find(_project(config, TerminalProgress()), query, k, _reader(reader), as_of)
+    _print(json.dumps(found.to_json(), ensure_ascii=False) if as_json else found.to_text())
 
 
 @app.command()
@@ -156,13 +208,15 @@ def run(config: ConfigOption = CONFIG, as_json: JsonOption = False) -> None:
 def ask(
     question: str,
     approach: Annotated[str | None, typer.Option(help="base, rag, tuned, hybrid; else the recommended one.")] = None,
+    reader: ReaderOption = None,
+    as_of: AsOfOption = None,
     config: ConfigOption = CONFIG,
     as_json: JsonOption = False,
 ) -> None:
     """Answer one question, with citations and what the answer took."""
     from groundtune.asking import ask as answer
 
-    answered = answer(_project(config, TerminalProgress()), question, approach)
+    answered = answer(_project(config, TerminalProgress()), question, approach, _reader(reader), as_of)
     _print(json.dumps(answered.to_json(), ensure_ascii=False) if as_json else answered.to_text())
 
 
@@ -186,11 +240,14 @@ def demo(
 
 
 @contextmanager
-def _at_work(path: Path) -> Iterator[Project]:
-    """The project of a verb that writes: no second one works on it meanwhile. Raises WorkFailed where one does."""
+def _at_work(path: Path, patience: float = 0) -> Iterator[Project]:
+    """The project of a verb that writes: no second one works on it meanwhile.
+
+    Raises WorkFailed where one does, for longer than `patience` in seconds.
+    """
     with TerminalProgress() as progress:
         project = _project(path, progress)
-        with project.workspace.alone():
+        with project.workspace.alone(patience):
             yield project
 
 
@@ -199,6 +256,12 @@ def _project(path: Path, progress: TerminalProgress) -> Project:
     from groundtune.project import Project
 
     return Project(load(path), progress, path.read_text(encoding="utf-8"))
+
+
+def _reader(groups: list[str] | None) -> Reader:
+    from groundtune.types import Reader
+
+    return Reader(frozenset(groups or []))
 
 
 def _pairs(option: str, given: list[str]) -> dict[str, str]:

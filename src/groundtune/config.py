@@ -9,6 +9,7 @@ import difflib
 import json
 import os
 import tomllib
+from collections import Counter
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -16,6 +17,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from groundtune.errors import UserError
 from groundtune.types import Question, Task
+
+Language = Literal[
+    "none", "arabic", "danish", "dutch", "english", "finnish", "french", "german", "greek", "hungarian", "italian",
+    "norwegian", "portuguese", "romanian", "russian", "spanish", "swedish", "tamil", "turkish",
+]  # fmt: skip
 
 
 class Table(BaseModel):
@@ -43,6 +49,9 @@ class WorkspaceTable(Table):
 class SourceTable(OpenTable):
     """A source of documents: [[sources]] kind = "folder", path = "docs"."""
 
+    name: str | None = None  # in messages; None: its kind and number
+    every: str | None = None  # how often `watch` looks at it: "30s", "15m"; None: as suits its kind
+
 
 class ModelTable(Table):
     """The one model that all approaches share."""
@@ -61,6 +70,11 @@ class EmbedderTable(Table):
 
 class IndexTable(Table):
     passage_chars: int = Field(default=800, ge=100)  # at most so long a passage
+    language: Language = "english"  # whose word endings do not count when words are searched
+    keep: int = Field(default=10, ge=0)  # so many earlier states of the index can still be asked (--as-of)
+    store: Literal["sqlite", "postgres"] = "sqlite"  # where it lies: in the workspace, or in PostgreSQL with pgvector
+    url_env: str = "GROUNDTUNE_INDEX"  # postgres: the environment variable that holds the database's URL
+    schema_name: str = "groundtune"  # postgres: the schema that the index's tables are in
 
 
 class RetrieveTable(OpenTable):
@@ -99,6 +113,7 @@ class TuneTable(Table):
     gold_share: float = Field(default=0.9, ge=0, le=1)  # of the context rows; the rest teach abstention
     closed_share: float = Field(default=0.25, ge=0, le=1)  # of the questions, asked without passages as well
     documents_share: float = Field(default=0.15, ge=0, le=1)  # of the passages, read as text: knowledge only
+    readers: tuple[str, ...] = ()  # groups whose documents tuning may read besides those that are open to everyone
     seed: int = 1
     checkpoint_minutes: float = Field(default=1, gt=0)
 
@@ -158,6 +173,13 @@ class Config(Table):
         return self
 
     @model_validator(mode="after")
+    def _sources_are_told_apart(self) -> Self:
+        if len(self.named_sources) < len(self.sources):
+            names = ", ".join(json.dumps(table.name) for table in self.sources if table.name)
+            raise ValueError(f"[[sources]] name: two sources have the same one ({names})")
+        return self
+
+    @model_validator(mode="after")
     def _address_holds_no_key(self) -> Self:
         if "@" in (self.model.base_url or ""):  # the value is not said: it would be a secret on a screen
             raise ValueError(
@@ -165,6 +187,16 @@ class Config(Table):
                 "put the key into the environment variable that key_env names"
             )
         return self
+
+    @property
+    def named_sources(self) -> dict[str, SourceTable]:
+        """The sources by name; one that was given none is called after its kind: "folder 1"."""
+        numbers: Counter[str] = Counter()
+        named = {}
+        for table in self.sources:
+            numbers[table.kind] += 1
+            named[table.name or f"{table.kind} {numbers[table.kind]}"] = table
+        return named
 
     @property
     def question(self) -> Question:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 
 from groundtune import parse, plug
 from groundtune.config import Config
 from groundtune.errors import UserError
 from groundtune.examples.read import Loaded, read_examples
-from groundtune.index.store import SqliteIndex
+from groundtune.index.sqlite import SqliteIndex
+from groundtune.index.store import Store
 from groundtune.models import load_backend, load_embedder
 from groundtune.models.backend import Backend
 from groundtune.models.weights import needs_conversion
-from groundtune.types import Document, LeftOut, NoProgress, Progress, Retriever, Source
+from groundtune.types import Document, Index, LeftOut, NoProgress, Progress, Retriever, Source, Unchanged
 from groundtune.workspace import Workspace
+
+EXAMPLES = "examples"  # the name of the source that the examples' own documents are
 
 
 class Project:
@@ -41,22 +45,33 @@ class Project:
         return read_examples(table.path, format=table.format, task=table.task, columns=table.columns)
 
     @cached_property
-    def sources(self) -> list[Source]:
-        """The sources of the config; the examples' own documents (SQuAD, BEIR) where it names none."""
+    def sources(self) -> dict[str, Source]:
+        """The sources of the config by name; the examples' own documents (SQuAD, BEIR) where it names none."""
         if not self.config.sources:
-            return [InMemory(self.loaded.documents)] if self.loaded.documents else []
-        return [
-            plug.make("sources", table.kind, table.options, parse, where="[[sources]]") for table in self.config.sources
-        ]
+            return {EXAMPLES: InMemory(self.loaded.documents)} if self.loaded.documents else {}
+        return {
+            name: plug.make("sources", table.kind, table.options, parse, where="[[sources]]")
+            for name, table in self.config.named_sources.items()
+        }
 
     @cached_property
-    def index(self) -> SqliteIndex:
-        return SqliteIndex(self.workspace.index, load_embedder(self.config.embedder))
+    def index(self) -> Store:
+        return open_index(self.config, self.workspace.index)
+
+    def forget_index(self) -> None:
+        """Opens the index anew when it is next needed: another one lies in its place."""
+        if "index" in self.__dict__:
+            self.__dict__.pop("index").close()
+        self.__dict__.pop("retriever", None)
 
     @cached_property
     def retriever(self) -> Retriever:
+        return self.retriever_over(self.index)
+
+    def retriever_over(self, index: Index) -> Retriever:
+        """The config's retriever over any index: an earlier state of ours, for instance."""
         table = self.config.retrieve
-        retriever: Retriever = plug.make("retrieve", table.kind, table.options, self.index, where="[retrieve]")
+        retriever: Retriever = plug.make("retrieve", table.kind, table.options, index, where="[retrieve]")
         return retriever
 
     @cached_property
@@ -72,6 +87,15 @@ class InMemory:
     def __init__(self, documents: Sequence[Document]) -> None:
         self._documents = documents
 
-    def documents(self, left_out: Callable[[LeftOut], None]) -> Iterator[Document]:
+    def documents(
+        self, known: Mapping[str, str], left_out: Callable[[LeftOut], None]
+    ) -> Iterator[Document | Unchanged]:
         """All of them."""
-        yield from self._documents
+        for document in self._documents:
+            yield Unchanged(document.id) if known.get(document.id) == document.stamp else document
+
+
+def open_index(config: Config, folder: Path) -> Store:
+    """The index of a config, in this folder where it is kept in files."""
+    embedder = load_embedder(config.embedder)
+    return SqliteIndex(folder, embedder, config.index.language)

@@ -89,7 +89,7 @@ def _look_at(docs: Path, ignored: Sequence[str], progress: Progress) -> list[str
     characters = 0
     documents: list[Document] = []
     progress.start("reading documents", None)
-    for document in source.documents(left_out.append):
+    for document in source.documents({}, left_out.append):
         documents.append(document)
         kinds[Path(document.id).suffix or "no suffix"] += 1
         characters += len(document.text)

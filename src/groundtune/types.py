@@ -39,19 +39,31 @@ class Document:
     id: str
     text: str
     title: str
-    digest: str
-    version: str  # ISO 8601 time of the last change
+    stamp: str  # what its source tells two states of it apart by, without reading it: a time, an ETag, a digest
+    changed: str  # ISO 8601 time of the last change; empty where the source does not know it
     sections: tuple[Section, ...] = ()
     readers: frozenset[str] = frozenset()
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
+class Unchanged:
+    """A document that is there and, by its stamp, as the index knows it: it was not read again."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A document that could not be read, and why, in a sentence for the user."""
+    """A document that could not be read, and why, in a sentence for the user.
+
+    passing: the trouble may pass by itself (a time-out, a file that is being written), so the index keeps the version
+    that it has; else what it has is out of date, and goes.
+    """
 
     id: str
     reason: str
+    passing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +78,8 @@ class Passage:
     title: str = ""
     heading: str = ""
     page: int | None = None
-    version: str = ""
+    version: str = ""  # a digest of the document that it was cut from
+    changed: str = ""  # ISO 8601 time of that document's last change
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +175,7 @@ class Citation:
     heading: str = ""
     page: int | None = None
     version: str = ""
+    changed: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,10 +208,21 @@ class Record:
 
 
 class Source(Protocol):
-    """Where documents come from."""
+    """Where documents come from.
 
-    def documents(self, left_out: Callable[[LeftOut], None]) -> Iterator[Document]:
-        """Every document there is now, one at a time; what cannot be read goes to `left_out`."""
+    It may have an attribute `watched`: a folder whose changes the system tells at once; and `may_be_empty`: true where
+    it is no mistake that it holds nothing any more.
+    """
+
+    def documents(
+        self, known: Mapping[str, str], left_out: Callable[[LeftOut], None]
+    ) -> Iterator[Document | Unchanged]:
+        """Every document there is now, one at a time; what cannot be read goes to `left_out`.
+
+        known: id -> stamp of the documents that the index has from this source; one whose stamp is still the same need
+        not be read and is given as Unchanged. Raises UserError where the source as a whole cannot be read: the index
+        then keeps all that it has from it.
+        """
         ...
 
 

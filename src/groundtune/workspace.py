@@ -164,13 +164,16 @@ class Workspace:
         self.root = root
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Keeps every other process that would write here away. Raises WorkFailed at once where one is at work."""
+    def alone(self, patience: float = 0) -> Iterator[None]:
+        """Keeps every other process that would write here away.
+
+        Raises WorkFailed where one is at work for longer than `patience`, in seconds.
+        """
         from filelock import FileLock, Timeout
 
         with disk_errors(self.root):
             self.root.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self.root / "lock", blocking=False)
+            lock = FileLock(self.root / "lock", timeout=patience)
             try:
                 lock.acquire()
             except Timeout as error:
@@ -184,12 +187,7 @@ class Workspace:
 
     @property
     def index(self) -> Path:
-        return self.root / "index.sqlite"
-
-    def remove_index(self) -> None:
-        """Takes the index away, with the files that SQLite keeps beside it; the next sync builds it from nothing."""
-        for suffix in ("", "-wal", "-shm"):
-            remove(self.index.with_name(self.index.name + suffix))
+        return self.root / "index"
 
     @property
     def train(self) -> Path:

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from groundtune.config import DecideTable
 from groundtune.decide import break_even_queries, cost_per_1000, smallest_visible_difference
-from groundtune.decide.limits import parse_freshness, write_duration
+from groundtune.decide.limits import limits_of, write_duration
 
 
 def test_cost_is_the_machines_time_and_a_share_of_the_training() -> None:
@@ -31,7 +32,7 @@ def test_what_is_dearer_both_ways_never_breaks_even() -> None:
     ("text", "seconds"), [("30s", 30), ("15m", 900), ("1h", 3600), ("7d", 604_800), ("1.5 h", 5400)]
 )
 def test_durations_are_a_number_and_a_unit(text: str, seconds: float) -> None:
-    assert parse_freshness(text) == seconds
+    assert limits_of(DecideTable(freshness=text))["freshness"] == seconds
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0.5, "0.5 s"), (90, "1.5 m"), (7200, "2 h"), (604_800, "7 d")])

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from groundtune.errors import WorkFailed
-from groundtune.index.store import SqliteIndex
-from groundtune.index.sync import AT_ONCE, sync
-from tests.corpus import Given, HashingEmbedder, document
+from groundtune.index.sqlite import SqliteIndex
+from groundtune.index.sync import AT_ONCE
+from tests.corpus import HashingEmbedder, document, sync
 
 Open = Callable[..., SqliteIndex]
 
@@ -24,8 +24,7 @@ DOCUMENTS = [document(f"{n:03}.md", f"# Number {n}\n\nThe number {n}.\n\n# Next\
 SYNC = """
 import sys, time
 from pathlib import Path
-from groundtune.index.store import SqliteIndex
-from groundtune.index.sync import sync
+from groundtune.index.sqlite import SqliteIndex
 from tests.corpus import Given, HashingEmbedder
 from tests.index.test_broken_off import DOCUMENTS
 
@@ -35,7 +34,7 @@ class Saying(HashingEmbedder):
         time.sleep(0.05)
         return super().embed(texts)
 
-sync(SqliteIndex(Path(sys.argv[1]), Saying()), [Given(*DOCUMENTS)], 200)
+sync(SqliteIndex(Path(sys.argv[1]), Saying()), [*DOCUMENTS])
 """
 
 
@@ -78,11 +77,11 @@ def test_a_killed_sync_goes_on_to_what_an_undisturbed_one_makes(open_index: Open
         index.close()
     assert 0 < stored < len(DOCUMENTS)
     embedder = HashingEmbedder()
-    summary = sync(open_index(embedder, killed), [Given(*DOCUMENTS)], 200)
+    summary = sync(open_index(embedder, killed), [*DOCUMENTS])
     assert summary.unchanged == stored
     assert len(embedder.embedded) == 2 * (len(DOCUMENTS) - stored)
     fresh = open_index()
-    sync(fresh, [Given(*DOCUMENTS)], 200)
+    sync(fresh, [*DOCUMENTS])
     assert content(killed) == content(fresh.path)
 
 
@@ -90,15 +89,15 @@ def test_a_full_disk_leaves_the_old_index_answering(open_index: Open, small_disk
     path = small_disk / "index.sqlite"
     index = open_index(path=path)
     few = DOCUMENTS[:10]
-    sync(index, [Given(*few)], 200)
+    sync(index, [*few])
     before, held = content(path), index.search_words("number 3", 5)
     large = [document(f"large{n}.md", f"Much {n}. " * 100_000) for n in range(3)]
     with pytest.raises(WorkFailed, match=r"index\.sqlite: the disk is full") as error:
-        sync(index, [Given(*few, *large)], 100_000)
+        sync(index, [*few, *large], 100_000)
     assert "free some space" in error.value.hint
     assert index.search_words("number 3", 5) == held
     index.close()
     assert content(path) == before
     again = open_index(path=path)
     assert again.search_words("number 3", 5) == held
-    assert sync(again, [Given(*few, document("small.md", "One more."))], 200).added == 1
+    assert sync(again, [*few, document("small.md", "One more.")]).added == 1

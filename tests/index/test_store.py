@@ -10,11 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from groundtune.errors import UserError
-from groundtune.index import store
-from groundtune.index.store import SqliteIndex
-from groundtune.index.sync import sync
+from groundtune.index.matrix import best_of
+from groundtune.index.sqlite import SqliteIndex
 from groundtune.types import Reader
-from tests.corpus import Given, HashingEmbedder, document
+from tests.corpus import HashingEmbedder, document, sync
 
 Open = Callable[..., SqliteIndex]
 
@@ -28,8 +27,8 @@ DOCUMENTS = [
 @pytest.fixture(scope="module")
 def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqliteIndex]:
     """Three documents; no test changes them."""
-    index = SqliteIndex(tmp_path_factory.mktemp("index") / "index.sqlite", HashingEmbedder())
-    sync(index, [Given(*DOCUMENTS)], 200)
+    index = SqliteIndex(tmp_path_factory.mktemp("index"), HashingEmbedder())
+    sync(index, [*DOCUMENTS])
     yield index
     index.close()
 
@@ -100,7 +99,7 @@ def test_an_empty_index_finds_nothing(open_index: Open) -> None:
 def test_documents_and_passages_are_listed_only_for_whom_they_are_open(open_index: Open) -> None:
     index = open_index()
     staff = document("staff.md", "Margins.", readers={"staff", "owners"})
-    sync(index, [Given(*DOCUMENTS, staff)], 200)
+    sync(index, [*DOCUMENTS, staff])
     for reader, sees in (
         (Reader(), False),
         (Reader(frozenset({"guests"})), False),
@@ -113,7 +112,7 @@ def test_documents_and_passages_are_listed_only_for_whom_they_are_open(open_inde
 @pytest.mark.parametrize("group", ['a"b', "a'b", "[]", "", "%", "ünï", "null", "1"])
 def test_a_group_is_compared_whole_whatever_is_in_its_name(open_index: Open, group: str) -> None:
     index = open_index()
-    sync(index, [Given(document("secret.md", "Margins.", readers={group}))], 200)
+    sync(index, [document("secret.md", "Margins.", readers={group})])
     insider = Reader(frozenset({group}))
     for outsider in (Reader(), Reader(frozenset({group + "x"})), Reader(frozenset({"a", "b", "0"}))):
         assert index.search_words("margins", 3, outsider) == []
@@ -124,9 +123,9 @@ def test_a_group_is_compared_whole_whatever_is_in_its_name(open_index: Open, gro
 
 def test_a_group_that_is_taken_away_no_longer_reads(open_index: Open) -> None:
     index = open_index()
-    sync(index, [Given(document("a.md", "Margins."))], 200)
+    sync(index, [document("a.md", "Margins.")])
     assert len(index.search_vectors(["margins"], 3)[0]) == 1
-    sync(index, [Given(document("a.md", "Margins.", readers={"staff"}))], 200)
+    sync(index, [document("a.md", "Margins.", readers={"staff"})])
     assert index.search_vectors(["margins"], 3) == [[]]
     assert index.search_words("margins", 3) == []
 
@@ -140,7 +139,7 @@ def test_another_embedders_index_is_refused(open_index: Open) -> None:
 
 def test_a_failed_transaction_leaves_all_as_it_was(open_index: Open) -> None:
     index = open_index()
-    sync(index, [Given(*DOCUMENTS)], 200)
+    sync(index, [*DOCUMENTS])
     held = index.digest()
     with pytest.raises(KeyboardInterrupt), index.writing():
         index.remove("kettle.md")
@@ -151,7 +150,8 @@ def test_a_failed_transaction_leaves_all_as_it_was(open_index: Open) -> None:
 
 @pytest.mark.parametrize("content", [b"not a database", b"SQLite format 3\x00" + b"\x07" * 5000])
 def test_a_file_that_is_no_index_is_named(open_index: Open, tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "index.sqlite"
+    path = tmp_path / "index" / "index.sqlite"
+    path.parent.mkdir()
     path.write_bytes(content)
     with pytest.raises(UserError, match=r"index\.sqlite: damaged") as error:
         open_index()
@@ -161,9 +161,9 @@ def test_a_file_that_is_no_index_is_named(open_index: Open, tmp_path: Path, cont
 
 @pytest.mark.parametrize("seed", range(10))
 def test_a_damaged_index_is_named_or_answers(open_index: Open, tmp_path: Path, seed: int) -> None:
-    path = tmp_path / "index.sqlite"
+    path = tmp_path / "index" / "index.sqlite"
     index = open_index()
-    sync(index, [Given(*DOCUMENTS)], 200)
+    sync(index, [*DOCUMENTS])
     index.close()
     draw = random.Random(seed)
     content = bytearray(path.read_bytes())
@@ -175,13 +175,13 @@ def test_a_damaged_index_is_named_or_answers(open_index: Open, tmp_path: Path, s
         damaged = open_index()
         documents(damaged, "kettle boils")
         damaged.search_vectors(["kettle boils"], 3)
-        sync(damaged, [Given(*DOCUMENTS)], 200)
+        sync(damaged, [*DOCUMENTS])
     except UserError as error:
-        assert str(path) in error.message
+        assert str(path.parent) in error.message
 
 
 def test_a_folder_in_the_place_of_the_index_is_named(open_index: Open, tmp_path: Path) -> None:
-    (tmp_path / "index.sqlite").mkdir()
+    (tmp_path / "index" / "index.sqlite").mkdir(parents=True)
     with pytest.raises(UserError, match=r"index\.sqlite: cannot be opened"):
         open_index()
 
@@ -189,7 +189,7 @@ def test_a_folder_in_the_place_of_the_index_is_named(open_index: Open, tmp_path:
 def test_a_file_in_the_place_of_the_workspace_is_named(open_index: Open, tmp_path: Path) -> None:
     (tmp_path / "work").write_text("not a folder")
     with pytest.raises(UserError, match="work"):
-        open_index(path=tmp_path / "work" / "index.sqlite")
+        open_index(path=tmp_path / "work" / "index")
 
 
 # ---------------------------------------------------------------- the exact scan
@@ -198,12 +198,10 @@ def test_a_file_in_the_place_of_the_workspace_is_named(open_index: Open, tmp_pat
 @given(scores=st.lists(st.integers(0, 4), max_size=30), n=st.integers(1, 40))
 def test_the_best_are_those_of_a_full_sort_and_equal_ones_keep_their_order(scores: list[int], n: int) -> None:
     values = np.array(scores, dtype=np.float32)
-    if len(values):
-        assert store._best(values, n).tolist() == np.argsort(-values, kind="stable")[:n].tolist()
+    assert best_of(values, n).tolist() == np.argsort(-values, kind="stable")[:n].tolist()
 
 
-def test_any_number_of_queries_is_answered_as_each_alone(index: SqliteIndex, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "QUERIES_AT_ONCE", 3)
+def test_any_number_of_queries_is_answered_as_each_alone(index: SqliteIndex) -> None:
     queries = ["kettle", "café", "near", "boils water", "words like any other", "naïve", "kettle"]
     together = index.search_vectors(queries, 2)
     alone = [index.search_vectors([query], 2)[0] for query in queries]

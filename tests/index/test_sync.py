@@ -1,7 +1,7 @@
 """After a sync the index holds what the sources hold, and nothing was embedded that it knew already."""
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from groundtune.errors import UserError
-from groundtune.index.store import SqliteIndex
-from groundtune.index.sync import Summary, sync
-from groundtune.types import Document, Section
-from tests.corpus import Given, HashingEmbedder, document
+from groundtune.index.sqlite import SqliteIndex
+from groundtune.index.sync import Summary
+from groundtune.index.sync import sync as sync_all
+from groundtune.times import now
+from groundtune.types import Document, LeftOut, Section, Unchanged
+from tests.corpus import Given, HashingEmbedder, document, sync
 
 Open = Callable[..., SqliteIndex]
 
@@ -22,7 +24,7 @@ PRICES = document("prices.md", "# Prices\n\nA kettle costs forty euros.\n\n# Dis
 
 
 def brought(index: SqliteIndex, *documents: Document) -> Summary:
-    return sync(index, [Given(*documents)], 200)
+    return sync(index, [*documents])
 
 
 def found(index: SqliteIndex, query: str) -> set[str]:
@@ -36,7 +38,7 @@ def found(index: SqliteIndex, query: str) -> set[str]:
 
 def test_what_is_added_is_found_by_words_and_by_vectors(open_index: Open) -> None:
     index = open_index()
-    assert brought(index, RETURNS, PRICES) == Summary(added=2, embedded=3)
+    assert brought(index, RETURNS, PRICES) == Summary(added=["returns.md", "prices.md"], embedded=3)
     assert index.counts() == (2, 3)
     assert found(index, "students pay half") == {"prices.md"}
 
@@ -54,7 +56,9 @@ def test_a_second_sync_embeds_and_changes_nothing(open_index: Open) -> None:
 def test_a_new_time_stamp_alone_changes_nothing(open_index: Open) -> None:
     index = open_index()
     brought(index, RETURNS)
-    assert brought(index, replace(RETURNS, version="2027-01-01T00:00:00+00:00")) == Summary(unchanged=1)
+    touched = replace(RETURNS, stamp="another", changed="2027-01-01T00:00:00+00:00")
+    assert brought(index, touched) == Summary(unchanged=1)
+    assert brought(index, replace(touched, text="never looked at")) == Summary(unchanged=1)
 
 
 def test_in_a_changed_document_only_the_changed_passage_is_embedded(open_index: Open) -> None:
@@ -62,7 +66,7 @@ def test_in_a_changed_document_only_the_changed_passage_is_embedded(open_index: 
     index = open_index(embedder)
     brought(index, PRICES)
     changed = document("prices.md", PRICES.text.replace("half", "a third"))
-    assert brought(index, changed) == Summary(changed=1, embedded=1)
+    assert brought(index, changed) == Summary(changed=["prices.md"], embedded=1)
     assert embedder.embedded[-1] == "Prices > Discounts\n# Discounts\n\nStudents pay a third."
 
 
@@ -77,7 +81,7 @@ def test_the_old_text_of_a_changed_document_is_gone(open_index: Open) -> None:
 def test_a_removed_document_is_gone(open_index: Open) -> None:
     index = open_index()
     brought(index, RETURNS, PRICES)
-    assert brought(index, PRICES) == Summary(removed=1, unchanged=1)
+    assert brought(index, PRICES) == Summary(removed=["returns.md"], unchanged=1)
     assert found(index, "send back within thirty days") == set()
     assert index.documents() == {"prices.md": PRICES.text}
 
@@ -86,11 +90,15 @@ def test_no_word_and_no_vector_of_what_is_gone_stays_in_the_file(open_index: Ope
     index = open_index()
     brought(index, RETURNS, PRICES)
     brought(index, document("returns.md", "# Returns\n\nNo more kettles are taken.\n"))
+    assert index.faults() == []
+    assert [index.search_words(gone, 5) for gone in ("thirty", "students")] == [[], []]
     with closing(sqlite3.connect(index.path)) as db:
-        db.execute("insert into words (words, rank) values ('integrity-check', 1)")  # raises where words are left over
-        for gone in ("thirty", "students"):
-            assert db.execute("select rowid from words where words match ?", [gone]).fetchall() == []
         assert db.execute("select count(vector) from passages").fetchone() == (1,)
+    index.close()
+    content = index.path.read_bytes()
+    assert b"taken" in content
+    assert b"thirty" not in content
+    assert b"Students" not in content
 
 
 def test_a_renamed_document_keeps_its_vectors(open_index: Open) -> None:
@@ -98,14 +106,18 @@ def test_a_renamed_document_keeps_its_vectors(open_index: Open) -> None:
     index = open_index(embedder)
     brought(index, RETURNS, PRICES)
     before = len(embedder.embedded)
-    assert brought(index, replace(RETURNS, id="moved/returns.md"), PRICES) == Summary(1, 0, 1, 1, 0)
+    assert brought(index, replace(RETURNS, id="moved/returns.md"), PRICES) == Summary(
+        added=["moved/returns.md"], removed=["returns.md"], unchanged=1
+    )
     assert len(embedder.embedded) == before
     assert found(index, "send back within thirty days") == {"moved/returns.md"}
 
 
 def test_equal_passages_of_two_documents_are_embedded_once(open_index: Open) -> None:
     index = open_index()
-    assert brought(index, RETURNS, replace(RETURNS, id="copy.md")) == Summary(added=2, embedded=1)
+    assert brought(index, RETURNS, replace(RETURNS, id="copy.md")) == Summary(
+        added=["returns.md", "copy.md"], embedded=1
+    )
     assert found(index, "send back within thirty days") == {"returns.md", "copy.md"}
 
 
@@ -122,32 +134,116 @@ def test_equal_passages_of_two_documents_are_embedded_once(open_index: Open) -> 
 def test_a_change_beside_the_text_is_a_change(open_index: Open, change: dict[str, Any]) -> None:
     index = open_index()
     brought(index, RETURNS)
-    assert brought(index, replace(RETURNS, **change)).changed == 1
+    assert brought(index, replace(RETURNS, stamp="another", **change)).changed == ["returns.md"]
 
 
 def test_another_passage_length_cuts_everything_anew(open_index: Open) -> None:
     index = open_index()
     long = document("long.md", "One two three four. " * 40)
-    sync(index, [Given(long)], 400)
+    sync(index, [long], 400)
     few = index.counts()[1]
-    assert sync(index, [Given(long)], 100).changed == 1
+    assert sync(index, [long], 100).changed == ["long.md"]
     assert index.counts()[1] > few
     assert max(len(p.text) for p in index.all_passages()) <= 100
 
 
-def test_a_source_without_documents_is_an_error_and_forgets_nothing(open_index: Open) -> None:
+def test_a_source_without_documents_is_an_error_and_forgets_nothing(open_index: Open, tmp_path: Path) -> None:
     index = open_index()
     brought(index, RETURNS)
+    (failed,) = brought(index).failed
+    assert failed.error.message == "given held 1 documents and now holds none"
     with pytest.raises(UserError, match="no document could be read"):
-        brought(index)
+        brought(open_index(path=tmp_path / "empty"))
     assert found(index, "send back within thirty days") == {"returns.md"}
 
 
 def test_the_second_document_with_an_id_is_left_out_and_named(open_index: Open) -> None:
     index = open_index()
-    summary = sync(index, [Given(RETURNS), Given(replace(PRICES, id="returns.md"))], 200)
-    assert [(item.id, "another source" in item.reason) for item in summary.left_out] == [("returns.md", True)]
+    summary = sync(index, [RETURNS, replace(PRICES, id="returns.md")])
+    assert [(item.id, "two documents" in item.reason) for item in summary.left_out] == [("returns.md", True)]
     assert index.documents() == {"returns.md": RETURNS.text}
+
+
+def test_of_two_sources_with_a_document_of_the_same_id_the_first_ones_counts(open_index: Open) -> None:
+    index = open_index()
+    first, second = Given(RETURNS), Given(replace(PRICES, id="returns.md"), PRICES)
+    summary = sync_all(index, {"a": first, "b": second}, 200)
+    assert [(item.id, item.reason.startswith("a, which comes first")) for item in summary.left_out] == [
+        ("returns.md", True)
+    ]
+    sync_all(index, {"b": second, "a": first}, 200)
+    assert index.documents()["returns.md"] == PRICES.text
+    assert sync_all(index, {"a": first}, 200, names=["a", "b"]).changed == ["returns.md"]  # only one of them is read
+    assert index.documents() == {"returns.md": RETURNS.text, "prices.md": PRICES.text}
+
+
+def test_the_documents_of_a_source_that_left_the_config_go(open_index: Open) -> None:
+    index = open_index()
+    sync_all(index, {"a": Given(RETURNS), "b": Given(PRICES)}, 200)
+    assert sync_all(index, {"b": Given(PRICES)}, 200, names=["a", "b"]).removed == []
+    assert sync_all(index, {"b": Given(PRICES)}, 200).removed == ["returns.md"]
+
+
+class Broken(Given):
+    """Fails after the documents it was given."""
+
+    def documents(
+        self, known: Mapping[str, str], left_out: Callable[[LeftOut], None]
+    ) -> Iterator[Document | Unchanged]:
+        yield from super().documents(known, left_out)
+        raise UserError("the server is down")
+
+
+def test_a_source_that_fails_keeps_what_the_index_has_and_stops_no_other(open_index: Open) -> None:
+    index = open_index()
+    sync_all(index, {"a": Given(RETURNS, PRICES), "b": Given(document("b.md", "Old."))}, 200)
+    read = index.knowledge_as_of()
+    summary = sync_all(index, {"a": Broken(PRICES), "b": Given(document("b.md", "New."))}, 200)
+    assert [(one.source, one.error.message) for one in summary.failed] == [("a", "the server is down")]
+    assert summary.changed == ["b.md"]
+    assert set(index.documents()) == {"returns.md", "prices.md", "b.md"}
+    assert index.knowledge_as_of() == read
+
+
+class Trouble(Given):
+    """Leaves one document out after those it was given."""
+
+    def __init__(self, item: LeftOut, *documents: Document) -> None:
+        super().__init__(*documents)
+        self._item = item
+
+    def documents(
+        self, known: Mapping[str, str], left_out: Callable[[LeftOut], None]
+    ) -> Iterator[Document | Unchanged]:
+        yield from super().documents(known, left_out)
+        left_out(self._item)
+
+
+@pytest.mark.parametrize(("passing", "removed"), [(True, []), (False, ["returns.md"])])
+def test_what_cannot_be_read_stays_only_where_the_trouble_may_pass(
+    open_index: Open, passing: bool, removed: list[str]
+) -> None:
+    index = open_index()
+    brought(index, RETURNS, PRICES)
+    item = LeftOut("returns.md", "a time-out", passing)
+    summary = sync_all(index, {"given": Trouble(item, PRICES)}, 200)
+    assert (summary.removed, summary.left_out) == (removed, [item])
+
+
+def test_other_settings_of_a_source_make_its_stamps_worthless(open_index: Open) -> None:
+    index = open_index()
+    before, after = Given(RETURNS), Given(replace(RETURNS, text=RETURNS.text.upper()))  # of the same stamp
+    sync_all(index, {"a": before}, 200, settings={"a": "one"})
+    assert sync_all(index, {"a": after}, 200, settings={"a": "one"}).unchanged == 1
+    assert sync_all(index, {"a": after}, 200, settings={"a": "other"}).changed == ["returns.md"]
+
+
+def test_a_document_without_a_time_gets_that_of_the_sync(open_index: Open) -> None:
+    index = open_index()
+    brought(index, replace(RETURNS, changed=""), PRICES)
+    changed = {passage.document: passage.changed for passage in index.all_passages()}
+    assert changed["prices.md"] == PRICES.changed
+    assert changed["returns.md"][:13] == now()[:13]
 
 
 def test_an_open_index_sees_what_another_connection_synced(open_index: Open) -> None:
@@ -161,7 +257,7 @@ def test_an_open_index_sees_what_another_connection_synced(open_index: Open) -> 
 def test_the_digest_is_that_of_the_content_not_of_the_way_to_it(open_index: Open, tmp_path: Path) -> None:
     straight = open_index()
     brought(straight, RETURNS, PRICES)
-    winding = open_index(path=tmp_path / "other.sqlite")
+    winding = open_index(path=tmp_path / "other")
     brought(winding, PRICES, document("gone.md", "Gone."))
     assert winding.digest() != straight.digest()
     brought(winding, PRICES, RETURNS)

@@ -1,9 +1,14 @@
 """The front matter says who may read a document, so a slip of the pen leaves the document out."""
 
+import contextlib
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from groundtune.errors import UserError
 from groundtune.parse import parse
+from groundtune.parse._frontmatter import FrontMatter, sidecar
 
 
 def test_front_matter_gives_title_readers_and_metadata_and_is_no_text() -> None:
@@ -37,35 +42,35 @@ def test_without_front_matter_everyone_may_read() -> None:
     assert parse("a.md", b"# A\n\n---\nreaders: [staff]\n---\n").readers == frozenset()
 
 
-@pytest.mark.parametrize(
-    "block",
-    [
-        "readers: staff",
-        "readers:",
-        "readers: []",
-        "readers: [1]",
-        "readers: [on]",
-        "readers: ['']",
-        "readers: [[staff]]",
-        "readers: {staff: yes}",
-        "reader: [staff]",
-        "raeders: [staff]",
-        "readers_: [staff]",
-        "title: A\nreaders:[staff]",  # YAML reads this as the title "A readers:[staff]"
-        "title: A\n readers: [staff]",
-        "access:\n  readers: [staff]",
-        "readers: [staff]\nreaders: [everyone]",
-        "Readers: [staff]\nreaders: [everyone]",
-        "readers: [staff",
-        "readers = [staff]",
-        "title: [a\nreaders: [staff]",
-        "just words",
-        "- readers",
-        "[a, b]: c\nreaders: [staff]\n? [x]",
-        "title: \x01",
-        "title: *nothing",
-    ],
-)
+MALFORMED = [
+    "readers: staff",
+    "readers:",
+    "readers: []",
+    "readers: [1]",
+    "readers: [on]",
+    "readers: ['']",
+    "readers: [[staff]]",
+    "readers: {staff: yes}",
+    "reader: [staff]",
+    "raeders: [staff]",
+    "readers_: [staff]",
+    "title: A\nreaders:[staff]",  # YAML reads this as the title "A readers:[staff]"
+    "title: A\n readers: [staff]",
+    "access:\n  readers: [staff]",
+    "readers: [staff]\nreaders: [everyone]",
+    "Readers: [staff]\nreaders: [everyone]",
+    "readers: [staff",
+    "readers = [staff]",
+    "title: [a\nreaders: [staff]",
+    "just words",
+    "- readers",
+    "[a, b]: c\nreaders: [staff]\n? [x]",
+    "title: \x01",
+    "title: *nothing",
+]
+
+
+@pytest.mark.parametrize("block", MALFORMED)
 def test_malformed_front_matter_is_refused_and_never_opens_a_document(block: str) -> None:
     with pytest.raises(UserError, match="not readable as Markdown"):
         parse("a.md", f"---\n{block}\n---\nSecret.".encode())
@@ -78,5 +83,40 @@ def test_front_matter_that_never_closes_or_is_toml_is_refused(text: str) -> None
 
 
 def test_the_line_of_a_mistake_is_named() -> None:
-    with pytest.raises(UserError, match="front matter, line 4"):
+    with pytest.raises(UserError, match="front matter: line 4: "):
         parse("a.md", b"---\ntitle: A\nkind: b\nbad: [x: ]]\n---\nText.")
+
+
+# ---------------------------------------------------------------- the same in a file of its own
+
+
+def test_a_sidecar_says_what_a_front_matter_says() -> None:
+    block = "title: Rates\nreaders: [staff, board]\nversion: 1.10\ntags: [x]\n"
+    in_the_text = parse("a.md", f"---\n{block}---\nText.".encode())
+    for data in (block.encode(), f"---\n{block}".encode(), block.replace("\n", "\r\n").encode("utf-16")):
+        found = sidecar(data)
+        assert (found.title, found.metadata) == ("Rates", {"version": "1.10"})
+        assert found.readers == {"staff", "board"} == in_the_text.readers
+        assert found.metadata == in_the_text.metadata
+
+
+@pytest.mark.parametrize(
+    "block",
+    [*MALFORMED, "", " \n", "a: b\n---\nreaders: [staff]", 'title: "\\ud800"', "- " * 5000, "\0", "+++\na = 1\n+++"],
+)
+def test_a_malformed_or_empty_sidecar_is_refused(block: str) -> None:
+    with pytest.raises(UserError) as raised:
+        sidecar(block.encode())
+    assert raised.value.message
+    assert "front matter" not in raised.value.message
+
+
+def test_the_line_of_a_mistake_in_a_sidecar_is_named() -> None:
+    with pytest.raises(UserError, match=r"^line 2: "):
+        sidecar(b"title: A\nbad: [x: ]]\n")
+
+
+@given(data=st.binary() | st.text("readers: [staff]\n-'\"&*{}#|>", max_size=40).map(str.encode))
+def test_any_bytes_are_a_sidecar_or_refused(data: bytes) -> None:
+    with contextlib.suppress(UserError):
+        assert isinstance(sidecar(data), FrontMatter)

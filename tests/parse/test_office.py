@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from functools import cache
 from typing import Any
 
 import docx
@@ -36,12 +37,48 @@ def policy() -> Any:
 
 def test_headings_make_sections_and_each_paragraph_is_one_line() -> None:
     parsed = parse("a.docx", saved(policy()))
-    assert (
-        parsed.text
-        == "Returns\n\nYou may send anything back within 30 days.\n\nFees\n\nItem: Lamp; Fee: 3 EUR; Days: 14"
+    assert parsed.text == (
+        "Returns\n\nYou may send anything back within 30 days.\n\nFees\n\n"
+        "| Item | Fee | Days |\n| --- | --- | --- |\n| Lamp | 3 EUR | 14 |"
     )
     assert [section.heading for section in parsed.sections] == ["Returns", "Returns > Fees"]
     assert parsed.title == "Returns"
+
+
+def grid(rows: list[list[str]]) -> tuple[Any, Any]:
+    document = docx.Document()
+    table = document.add_table(rows=len(rows), cols=len(rows[0]))
+    for row, words in zip(table.rows, rows, strict=True):
+        for cell, word in zip(row.cells, words, strict=True):
+            cell.text = word
+    return document, table
+
+
+def test_a_cell_merged_over_rows_is_said_in_each_and_over_columns_once() -> None:
+    document, table = grid([["Group", "Item", "Fee"], ["Lamps", "Desk", "3"], ["", "Floor", "4"], ["All", "", "7"]])
+    table.cell(1, 0).merge(table.cell(2, 0))
+    table.cell(3, 0).merge(table.cell(3, 1))
+    assert parse("a.docx", saved(document)).text.split("\n")[2:] == [
+        "| Lamps | Desk | 3 |",
+        "| Lamps | Floor | 4 |",
+        "| All | | 7 |",
+    ]
+
+
+def test_empty_rows_and_columns_are_dropped_and_bars_in_cells_are_marked() -> None:
+    document, _ = grid([["Item", "", "Fee|net"], ["", "", ""], ["Lamp", "", "3"]])
+    assert parse("a.docx", saved(document)).text == "| Item | Fee\\|net |\n| --- | --- |\n| Lamp | 3 |"
+
+
+def test_a_frame_of_one_cell_is_no_table() -> None:
+    document, _ = grid([["Mind the box."]])
+    assert parse("a.docx", saved(document)).text == "Mind the box."
+
+
+def test_a_table_in_a_table_is_said_once_in_the_cell_that_it_stands_in() -> None:
+    document, table = grid([["Item", "Fee"], ["Lamp", ""]])
+    table.cell(1, 1).add_table(rows=1, cols=2).rows[0].cells[0].text = "3 EUR"
+    assert parse("a.docx", saved(document)).text.split("\n")[2:] == ["| Lamp | 3 EUR |"]
 
 
 def test_a_heading_style_of_the_firms_own_counts() -> None:
@@ -90,18 +127,78 @@ def test_a_truncated_docx_is_refused() -> None:
         parse("a.docx", data[: len(data) // 2])
 
 
-def test_a_zip_that_holds_no_word_document_is_refused_and_no_crash() -> None:
+def zipped(members: dict[str, bytes]) -> bytes:
     file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr("a.txt", "words")
-    with pytest.raises(UserError, match=r"not readable as DOCX \(KeyError: "):
-        parse("a.docx", file.getvalue())
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return file.getvalue()
 
 
-def test_a_small_file_that_unpacks_to_hundreds_of_megabytes_is_refused() -> None:
+def changed(data: bytes, member: str, content: bytes | None) -> bytes:
+    """The file with one member replaced, or without it."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        members = {name: archive.read(name) for name in archive.namelist() if name != member}
+    return zipped(members if content is None else members | {member: content})
+
+
+@pytest.mark.parametrize("suffix", [".docx", ".pptx", ".xlsx"])
+def test_a_zip_that_holds_something_else_is_refused(suffix: str) -> None:
+    with pytest.raises(UserError, match=r"it is not an? .* inside"):
+        parse(f"a{suffix}", zipped({"a.txt": b"words"}))
+
+
+@pytest.mark.parametrize("suffix", [".pptx", ".xlsx"])
+def test_a_word_document_under_another_suffix_is_refused(suffix: str) -> None:
+    with pytest.raises(UserError, match=r"it is not an? .* inside"):
+        parse(f"a{suffix}", saved(policy()))
+
+
+@cache
+def bomb() -> bytes:
     file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("word/document.xml", "w") as member:
+    with (
+        zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+        archive.open("word/document.xml", "w") as member,
+    ):
         for _ in range(201):
             member.write(bytes(1_000_000))
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("suffix", [".docx", ".pptx", ".xlsx", ".epub"])
+def test_a_small_file_that_unpacks_to_hundreds_of_megabytes_is_refused(suffix: str) -> None:
     with pytest.raises(UserError, match="it unpacks to 201 MB"):
-        parse("a.docx", file.getvalue())
+        parse(f"a{suffix}", bomb())
+
+
+def test_a_file_of_very_many_files_is_refused_before_it_is_opened() -> None:
+    with pytest.raises(UserError, match="it holds more than 10,000 files"):
+        parse("a.docx", b"PK\x01\x02" * 10_001)
+
+
+def test_a_member_that_is_missing_or_broken_is_damage() -> None:
+    data = saved(policy())
+    for content in (None, b"<w:document", b""):
+        with pytest.raises(UserError, match=r"not readable as DOCX \(the file is damaged"):
+            parse("a.docx", changed(data, "word/document.xml", content))
+
+
+def test_a_document_nested_too_deep_is_refused() -> None:
+    deep = b"<w:sdt><w:sdtContent>" * 5_000
+    document = f"<w:document {nsdecls('w')}><w:body>".encode() + deep
+    with pytest.raises(UserError, match=r"not readable as DOCX \(the file is damaged: .*[Dd]epth"):
+        parse("a.docx", changed(saved(policy()), "word/document.xml", document))
+
+
+def test_entities_that_name_each_other_are_not_followed() -> None:
+    bomb = '<!DOCTYPE d [<!ENTITY a "aaaaaaaaaa">' + "".join(
+        f'<!ENTITY {new} "{f"&{old};" * 10}">' for old, new in zip("abcdefgh", "bcdefghi", strict=True)
+    )
+    body = f"]><w:document {nsdecls('w')}><w:body><w:p><w:r><w:t>Words. &i;</w:t></w:r></w:p></w:body></w:document>"
+    try:
+        text = parse("a.docx", changed(saved(policy()), "word/document.xml", (bomb + body).encode())).text
+    except UserError as error:
+        assert "DOCX" in error.message
+    else:
+        assert len(text) < 100

@@ -1,4 +1,4 @@
-"""Rows: each one line that can be understood on its own."""
+"""Rows: each a paragraph of one line that can be understood on its own."""
 
 import pytest
 
@@ -6,12 +6,12 @@ from groundtune.errors import UserError
 from groundtune.parse import parse
 
 
-def lines(name: str, text: str) -> list[str]:
-    return parse(name, text.encode()).text.split("\n")
+def rows(name: str, text: str) -> list[str]:
+    return parse(name, text.encode()).text.split("\n\n")
 
 
 def test_a_row_says_its_columns() -> None:
-    assert lines("fees.csv", "Item,Fee\nLamp,3 EUR\nChair,9 EUR\n") == [
+    assert rows("fees.csv", "Item,Fee\nLamp,3 EUR\nChair,9 EUR\n") == [
         "Item: Lamp; Fee: 3 EUR",
         "Item: Chair; Fee: 9 EUR",
     ]
@@ -19,32 +19,32 @@ def test_a_row_says_its_columns() -> None:
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_every_usual_delimiter_is_found_out(delimiter: str) -> None:
-    rows = [["Item", "Fee", "Note"], ["Lamp", "3", "a"], ["Chair", "9", "b"]]
-    text = "\n".join(delimiter.join(row) for row in rows)
-    assert lines("a.csv", text)[1] == "Item: Chair; Fee: 9; Note: b"
+    table = [["Item", "Fee", "Note"], ["Lamp", "3", "a"], ["Chair", "9", "b"]]
+    text = "\n".join(delimiter.join(row) for row in table)
+    assert rows("a.csv", text)[1] == "Item: Chair; Fee: 9; Note: b"
 
 
 def test_a_semicolon_file_with_decimal_commas_is_not_cut_at_the_commas() -> None:
-    assert lines("a.csv", "Item;Fee\nLamp;3,50\nChair;9,25\n")[0] == "Item: Lamp; Fee: 3,50"
+    assert rows("a.csv", "Item;Fee\nLamp;3,50\nChair;9,25\n")[0] == "Item: Lamp; Fee: 3,50"
 
 
 def test_a_tsv_may_hold_commas() -> None:
-    assert lines("a.tsv", "Item\tNote\nLamp\tred, blue, green\n") == ["Item: Lamp; Note: red, blue, green"]
+    assert rows("a.tsv", "Item\tNote\nLamp\tred, blue, green\n") == ["Item: Lamp; Note: red, blue, green"]
 
 
 def test_a_quoted_value_with_a_line_break_stays_on_one_line() -> None:
-    assert lines("a.csv", 'Item,Note\nLamp,"red,\r\nor ""blue"""\n') == ['Item: Lamp; Note: red, or "blue"']
+    assert rows("a.csv", 'Item,Note\nLamp,"red,\r\nor ""blue"""\n') == ['Item: Lamp; Note: red, or "blue"']
 
 
 def test_short_and_long_rows_and_empty_values_and_blank_rows() -> None:
-    assert lines("a.csv", "Item,Fee,Note\nLamp\n\n,,\nChair,9,x,extra\n") == [
+    assert rows("a.csv", "Item,Fee,Note\nLamp\n\n,,\nChair,9,x,extra\n") == [
         "Item: Lamp",
         "Item: Chair; Fee: 9; Note: x; column 4: extra",
     ]
 
 
 def test_one_column_is_a_list_of_texts_that_may_hold_commas() -> None:
-    assert lines("a.csv", "note\nHello, world\nBye, all; now\n") == ["note", "Hello, world", "Bye, all; now"]
+    assert rows("a.csv", "note\nHello, world\nBye, all; now\n") == ["note", "Hello, world", "Bye, all; now"]
 
 
 def test_an_unclosed_quotation_mark_is_refused_with_its_line() -> None:

@@ -12,10 +12,9 @@ from hypothesis import strategies as st
 
 from groundtune import plug
 from groundtune.errors import UserError
-from groundtune.index.store import SqliteIndex
-from groundtune.index.sync import sync
+from groundtune.index.sqlite import SqliteIndex
 from groundtune.types import Document, Hit, Passage, Reader, Retriever
-from tests.corpus import Given, HashingEmbedder, document
+from tests.corpus import HashingEmbedder, document, sync
 
 Open = Callable[..., SqliteIndex]
 
@@ -39,7 +38,7 @@ def names(hits: Sequence[Hit]) -> list[str]:
 @pytest.fixture
 def index(open_index: Open) -> SqliteIndex:
     index = open_index()
-    sync(index, [Given(*DOCUMENTS)], 200)
+    sync(index, [*DOCUMENTS])
     return index
 
 
@@ -103,11 +102,11 @@ def test_a_passage_that_a_sync_removes_in_the_middle_of_a_search_is_left_out(ope
         """An index that changes after it was searched and before its passages are read."""
 
         def passages(self, ids: Sequence[int]) -> list[Passage]:
-            sync(self, [Given(*DOCUMENTS[:2])], 200)
+            sync(self, DOCUMENTS[:2])
             return super().passages(ids)
 
-    overtaken = Overtaken(open_index().path, HashingEmbedder())
-    sync(overtaken, [Given(*DOCUMENTS)], 200)
+    overtaken = Overtaken(open_index().folder, HashingEmbedder())
+    sync(overtaken, [*DOCUMENTS])
     (hits,) = retriever(kind, overtaken).search(["a filter cleans water before a kettle boils it"], 3)
     overtaken.close()
     assert names(hits) == ["kettle.md", "lamp.md"]
@@ -135,8 +134,8 @@ TEXTS = st.lists(st.sampled_from(["kettle", "lamp", "filter", "water"]), min_siz
 def holding(documents: Sequence[Document]) -> Iterator[SqliteIndex]:
     """An index of these documents, for the length of one example."""
     with tempfile.TemporaryDirectory() as folder:
-        index = SqliteIndex(Path(folder) / "index.sqlite", HashingEmbedder())
-        sync(index, [Given(*documents)], 200)
+        index = SqliteIndex(Path(folder), HashingEmbedder())
+        sync(index, [*documents])
         yield index
         index.close()
 

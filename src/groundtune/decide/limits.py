@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from groundtune.config import DecideTable
 from groundtune.decide.facts import Facts
-from groundtune.errors import UserError
-
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+from groundtune.times import UNITS, seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +21,10 @@ class Limit:
     write: Callable[[float], str]
 
 
-def write_duration(seconds: float) -> str:
+def write_duration(length: float) -> str:
     """Seconds in the greatest unit that they fill: 90 seconds are "1.5 m"."""
-    unit = next((unit for unit in ("d", "h", "m") if seconds >= _UNITS[unit]), "s")
-    return f"{seconds / _UNITS[unit]:.3g} {unit}"
+    unit = next((unit for unit in ("d", "h", "m") if length >= UNITS[unit]), "s")
+    return f"{length / UNITS[unit]:.3g} {unit}"
 
 
 def _update_seconds(facts: Facts) -> float:
@@ -46,18 +43,8 @@ def limits_of(table: DecideTable) -> dict[str, float]:
     return {
         "max_p95_ms": math.inf if table.max_p95_ms is None else table.max_p95_ms,
         "max_cost_per_1000": math.inf if table.max_cost_per_1000 is None else table.max_cost_per_1000,
-        "freshness": math.inf if table.freshness is None else parse_freshness(table.freshness),
+        "freshness": math.inf if table.freshness is None else seconds(table.freshness, "[decide] freshness"),
     }
-
-
-def parse_freshness(text: str) -> float:
-    """The seconds of a duration such as "30s", "15m", "1h" or "7d". Raises UserError for anything else."""
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhd])\s*", text, re.ASCII)
-    if match is None or float(match[1]) == 0:
-        raise UserError(
-            f"[decide] freshness = {text!r} is not a duration", 'write a number and its unit: "30s", "15m", "1h", "7d"'
-        )
-    return float(match[1]) * _UNITS[match[2]]
 
 
 def broken(facts: Facts, limits: Mapping[str, float]) -> list[Limit]:

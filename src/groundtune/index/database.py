@@ -10,30 +10,29 @@ from pathlib import Path
 from groundtune.errors import UserError, WorkFailed
 from groundtune.workspace import disk_errors
 
-# `key` is the digest of the text that was embedded: equal texts share their vector, whatever document they stand in.
-# The triggers keep `words`, which stores no text of its own, in step with `passages`.
+VERSION = 2  # raised when the tables change
+
+# A passage lives from the sync `born` until the sync `died`; null: it lives. `key` is the digest of the text that was
+# embedded: equal texts share their vector, whatever document they stand in. What belongs to a passage's document is
+# repeated with it, so that a passage of a former version is whole.
 SCHEMA = """
 create table if not exists facts (name text primary key, value text not null);
+create table if not exists syncs (number integer primary key, finished text);
 create table if not exists documents (
-    id text primary key, digest text not null, title text not null, version text not null,
-    readers text not null, metadata text not null, text text not null
+    id text primary key, source text not null, stamp text not null, version text not null, title text not null,
+    changed text not null, readers text not null, metadata text not null, text text not null
 );
+create index if not exists documents_by_source on documents (source);
 create table if not exists passages (
-    id integer primary key autoincrement, document text not null references documents (id),
-    start integer not null, "end" integer not null, heading text not null, page integer,
-    text text not null, context text not null, key text not null, vector blob not null
+    id integer primary key autoincrement, document text not null, text text not null,
+    start integer not null, "end" integer not null, title text not null, heading text not null, page integer,
+    version text not null, changed text not null, readers text not null,
+    key text not null, vector blob not null, born integer not null, died integer
 );
-create index if not exists passages_by_document on passages (document);
+create index if not exists passages_by_document on passages (document) where died is null;
 create index if not exists passages_by_key on passages (key);
-create virtual table if not exists words using fts5 (
-    context, text, content = 'passages', content_rowid = 'id', tokenize = 'porter unicode61 remove_diacritics 2'
-);
-create trigger if not exists passage_added after insert on passages begin
-    insert into words (rowid, context, text) values (new.id, new.context, new.text);
-end;
-create trigger if not exists passage_removed after delete on passages begin
-    insert into words (words, rowid, context, text) values ('delete', old.id, old.context, old.text);
-end;
+create index if not exists passages_alive on passages (id) where died is null;
+create index if not exists passages_by_death on passages (died) where died is not null;
 """
 
 
@@ -44,13 +43,24 @@ def connect(path: Path) -> sqlite3.Connection:
     with errors(path):
         connection = sqlite3.connect(path, timeout=60, check_same_thread=False, isolation_level=None)
         try:
-            connection.execute("pragma journal_mode = wal")
-            connection.execute("pragma synchronous = full")
-            connection.executescript(SCHEMA)
-        except sqlite3.Error:
+            _prepare(connection, path)
+        except (sqlite3.Error, UserError):
             connection.close()
             raise
     return connection
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    ((version,),) = connection.execute("pragma user_version").fetchall()
+    ((tables,),) = connection.execute("select count(*) from sqlite_master").fetchall()
+    if tables and version != VERSION:
+        raise UserError(f"{path} was made by another version of groundtune", 'run "groundtune sync --rebuild"')
+    connection.execute("pragma auto_vacuum = incremental")  # before there are tables, or not at all
+    connection.execute("pragma journal_mode = wal")
+    connection.execute("pragma synchronous = full")
+    connection.execute("pragma secure_delete = on")  # what is forgotten is not to be read in the file either
+    if not tables:
+        connection.executescript(f"begin immediate; {SCHEMA} pragma user_version = {VERSION}; commit")
 
 
 @contextmanager

@@ -28,7 +28,7 @@ def load_backend(table: ModelTable) -> Backend:
 
 def load_embedder(table: EmbedderTable) -> Embedder:
     """The embedder of an `[embedder]` table; nothing heavy is imported before its first use."""
-    from groundtune.models.embed import TransformersEmbedder
+    from groundtune.models.embed import OnnxEmbedder
     from groundtune.models.weights import find_weights
 
-    return TransformersEmbedder(find_weights(table.name, "[embedder] name"), table.name, batch=table.batch)
+    return OnnxEmbedder(find_weights(table.name, "[embedder] name"), table.name)

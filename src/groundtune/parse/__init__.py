@@ -1,23 +1,26 @@
 """Bytes -> text with structure. One file a family of formats.
 
 A family's file holds `FORMATS`: suffix -> Format(its name for messages, the function that reads it). That function
-gets the file's bytes, gives a Parsed and raises whatever it likes: here is the one guard that turns it into a reason.
+gets the file's bytes, gives a Parsed and may raise, hang or crash as it likes: it runs in a process of its own, and
+whatever happens there becomes a reason.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import importlib
-import warnings
 from functools import cache
 from pathlib import PurePosixPath
 
 from groundtune import plug
 from groundtune.errors import UserError
-from groundtune.parse._parsed import Format, Parsed, one_line
-from groundtune.workspace import dumps
+from groundtune.parse._bounded import Bounded
+from groundtune.parse._frontmatter import sidecar
+from groundtune.parse._parsed import Format, Parsed
 
-__all__ = ["Format", "Parsed", "formats", "parse", "recognise"]
+__all__ = ["Format", "Parsed", "formats", "parse", "recognise", "sidecar"]
+
+_process = Bounded()
 
 
 @cache
@@ -41,21 +44,15 @@ def recognise(name: str) -> Format:
 def parse(name: str, data: bytes) -> Parsed:
     """The text of a file, its title (the file's name where it has none) and its sections.
 
-    Sections are sorted, do not overlap and lie within the text. Raises UserError where the file cannot be read; its
-    message is the reason, without the file's name.
+    Sections are sorted, do not overlap and lie within the text. Raises UserError where the file cannot be read, or not
+    within the limits of `_bounded`; its message is the reason, without the file's name.
     """
     format = recognise(name)
+    path = PurePosixPath(name)
     try:
-        with warnings.catch_warnings(action="ignore"):
-            parsed = format.read(data)
-        dumps(parsed).encode()  # a half surrogate could not be stored
-    except Exception as error:  # whatever a library does with a damaged file must not stop the others
-        raise UserError(f"not readable as {format.name} ({_why(error)})") from error
+        parsed = _process.read(path.suffix.lower(), data)
+    except ValueError as error:
+        raise UserError(f"not readable as {format.name} ({error})") from error
     if not parsed.text.strip():
         raise UserError("it holds no text")
-    return dataclasses.replace(parsed, title=parsed.title or PurePosixPath(name).stem)
-
-
-def _why(error: Exception) -> str:
-    message = one_line(str(error))[:200]
-    return message if isinstance(error, ValueError) and message else f"{type(error).__name__}: {message}".rstrip(": ")
+    return dataclasses.replace(parsed, title=parsed.title or path.stem)

@@ -1,4 +1,7 @@
-"""HTML: the main text of a page, without its navigation; headings make the sections, tables become lines."""
+"""HTML: the main text of a page, without its navigation.
+
+Headings make the sections; tables and program text become Markdown.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,12 @@ from typing import Any
 from xml.etree import ElementTree
 
 from groundtune.parse._encoding import decode
-from groundtune.parse._parsed import Format, Outline, Parsed
-from groundtune.parse.tables import table_lines
+from groundtune.parse._grid import table
+from groundtune.parse._parsed import Format, Outline, Parsed, one_line
 
 _CHARSET = re.compile(rb"""<meta[^>]+charset\s*=\s*["']?([\w-]+)""", re.IGNORECASE)
 _BLOCKS = {"p", "head", "list", "table", "quote", "div", "code"}
+_APART = _BLOCKS - {"code"} | {"cell", "th", "td"}  # spaces stand around what is in them
 _LOWEST = 6  # the level of a heading that has none: what opens when it is clicked
 
 
@@ -28,7 +32,10 @@ def page(data: bytes) -> Parsed:
     text = decode(data, _declared(data))
     if not text.strip():
         raise ValueError("there is no page in it")
-    tree = html.document_fromstring(text.encode(), parser=html.HTMLParser(encoding="utf-8"))
+    parser = html.HTMLParser(encoding="utf-8")
+    tree = html.document_fromstring(text.encode(), parser=parser)
+    if any(error.type_name == "ERR_RESOURCE_LIMIT" for error in parser.error_log):
+        raise ValueError("its elements are nested too deep, or one is too long")  # the parser dropped the rest
     title = tree.findtext("head/title") or ""
     _frame(tree)
     xml = trafilatura.extract(
@@ -84,12 +91,21 @@ def _write(element: ElementTree.Element, outline: Outline) -> None:
         elif child.tag == "list":
             outline.lines(_items(child))
         elif child.tag == "code":
-            outline.verbatim("".join(child.itertext()))
+            outline.verbatim(_fenced("".join(child.itertext())))
         elif child.tag != "p" and any(inner.tag in _BLOCKS for inner in child):
             _write(child, outline)
         else:
             outline.lines(_words(child).split("\n"))
         outline.lines([child.tail or ""])
+
+
+def _fenced(code: str) -> str:
+    """Program text as Markdown, so that what is in it is taken for nothing else; a single line needs no fence."""
+    code = code.strip("\n")
+    if "\n" not in code:
+        return code
+    fence = "`" * max([3, *(len(run) + 1 for run in re.findall("`+", code))])
+    return f"{fence}\n{code}\n{fence}"
 
 
 def _words(element: ElementTree.Element) -> str:
@@ -99,7 +115,8 @@ def _words(element: ElementTree.Element) -> str:
         if child.tag == "lb":
             pieces.append("\0")
         elif child.tag != "list":
-            pieces.append(_words(child).replace("\n", "\0") + (" " if child.tag in _BLOCKS - {"code"} else ""))
+            space = " " if child.tag in _APART else ""
+            pieces.append(space + _words(child).replace("\n", "\0") + space)
         pieces.append(child.tail or "")
     return re.sub(r"\s+", " ", "".join(pieces)).replace("\0", "\n")
 
@@ -111,10 +128,18 @@ def _items(items: ElementTree.Element) -> Iterator[str]:
             yield from _items(nested)
 
 
-def _table(table: ElementTree.Element) -> list[str]:
-    rows = [row.findall("cell") for row in table.iter("row")]
+def _cell(cell: ElementTree.Element) -> str:
+    return one_line(" ".join([_words(cell), *(item for items in cell.findall("list") for item in _items(items))]))
+
+
+def _table(element: ElementTree.Element) -> list[str]:
+    """A table's lines. Two columns without a header are names with their values: "Weight: 3 kg"."""
+    rows = [row.findall("cell") for row in element.iter("row")]
+    cells = [[_cell(cell) for cell in row] for row in rows]
     has_header = bool(rows) and all(cell.get("role") == "head" for cell in rows[0])
-    return table_lines([[_words(cell) for cell in row] for row in rows], has_header)
+    if not has_header and max(map(len, cells), default=0) == 2:
+        return [": ".join(filter(None, row)) for row in cells]
+    return table(cells)
 
 
 FORMATS = {

@@ -1,18 +1,18 @@
-"""Office documents. DOCX: paragraphs in order, heading styles make the sections, tables become lines."""
+"""DOCX: paragraphs in order, heading styles make the sections, tables become Markdown."""
 
 from __future__ import annotations
 
 import io
 import re
-import zipfile
 from collections.abc import Iterator
 from typing import Any
 
+from groundtune.parse._grid import table
+from groundtune.parse._limits import office
 from groundtune.parse._parsed import Format, Outline, Parsed
-from groundtune.parse.tables import table_lines
 
-_LOCKED = b"\xd0\xcf\x11\xe0"  # the container of encrypted files, and of Word files before 2007
-_MOST_UNPACKED = 200_000_000  # bytes: a small file that unpacks to more is an attack, not a text
+_WRAPPERS = {"sdt", "sdtContent", "ins", "customXml", "smartTag"}
+_MOST_COLUMNS = 63  # in Word
 _HEADING = re.compile(r"heading ([1-9])", re.IGNORECASE)
 _CONTENTS = re.compile(r"toc \d", re.IGNORECASE)
 # What is not the text as it reads now: properties, the second copy of a text box, tracked deletions.
@@ -24,27 +24,15 @@ def docx(data: bytes) -> Parsed:
     """A Word document, with tracked insertions and without tracked deletions, comments, headers and footnotes."""
     from docx import Document
 
-    _check(data)
-    document = Document(io.BytesIO(data))
-    outline = Outline()
-    for block in _blocks(document.element.body):
-        if _name(block) == "tbl":
-            outline.lines(_table(block))
-        else:
-            _write(block, _style(block, document), outline)
-    return outline.parsed(document.core_properties.title)
-
-
-def _check(data: bytes) -> None:
-    if data.startswith(_LOCKED):
-        raise ValueError("it is encrypted, or in Word's format from before 2007; save it as DOCX without a password")
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            size = sum(member.file_size for member in archive.infolist())
-    except zipfile.BadZipFile as error:
-        raise ValueError("the file is damaged or truncated") from error
-    if size > _MOST_UNPACKED:
-        raise ValueError(f"it unpacks to {size // 1_000_000} MB")
+    with office(data, "wordprocessingml.document", "a Word document"):
+        document = Document(io.BytesIO(data))
+        outline = Outline()
+        for block in _blocks(document.element.body):
+            if _name(block) == "tbl":
+                outline.lines(table(_rows(block)))
+            else:
+                _write(block, _style(block, document), outline)
+        return outline.parsed(document.core_properties.title)
 
 
 def _blocks(element: Any) -> Iterator[Any]:
@@ -52,7 +40,7 @@ def _blocks(element: Any) -> Iterator[Any]:
     for child in element:
         if _name(child) in ("p", "tbl"):
             yield child
-        elif _name(child) in ("sdt", "sdtContent", "ins", "customXml", "smartTag"):
+        elif _name(child) in _WRAPPERS:
             yield from _blocks(child)
 
 
@@ -80,9 +68,34 @@ def _style(paragraph: Any, document: Any) -> list[str]:
     return names
 
 
-def _table(table: Any) -> list[str]:
-    rows = [[_words(cell) for cell in row if _name(cell) == "tc"] for row in table.iter(f"{{{table.nsmap['w']}}}tr")]
-    return table_lines([row for row in rows if any(row)], has_header=bool(table.xpath("./w:tr[1]/w:trPr/w:tblHeader")))
+def _rows(element: Any) -> list[list[str]]:
+    """A table's rows. A cell that is merged over several rows is said in each, so that a row can stand alone."""
+    rows: list[list[str]] = []
+    for row in _inside(element, "tr"):
+        cells: list[str] = []
+        for cell in _inside(row, "tc"):
+            span, goes_on = _merged(cell)
+            above = rows[-1][len(cells)] if rows and len(rows[-1]) > len(cells) else ""
+            cells += [above if goes_on else _words(cell), *[""] * (span - 1)]
+        rows.append(cells)
+    return rows
+
+
+def _inside(element: Any, name: str) -> Iterator[Any]:
+    """The rows of a table or the cells of a row, those in content controls too, but not a nested table's."""
+    for child in element:
+        if _name(child) == name:
+            if not child.xpath("./w:trPr/w:del"):
+                yield child
+        elif _name(child) in _WRAPPERS:
+            yield from _inside(child, name)
+
+
+def _merged(cell: Any) -> tuple[int, bool]:
+    """How many columns a cell covers, and whether it is the continuation of the cell above it."""
+    span = cell.xpath("./w:tcPr/w:gridSpan/@w:val")
+    above = cell.xpath("./w:tcPr/w:vMerge[not(@w:val) or @w:val='continue']")
+    return (min(int(span[0]), _MOST_COLUMNS) if span else 1), bool(above)
 
 
 def _words(element: Any) -> str:

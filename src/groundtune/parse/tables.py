@@ -1,4 +1,4 @@
-"""Rows of named values: CSV, TSV, JSONL. Each row becomes one line that can be understood on its own."""
+"""Rows of named values: CSV, TSV, JSONL. Each row becomes a paragraph of one line that can be understood on its own."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def tsv_table(data: bytes) -> Parsed:
 
 
 def jsonl(data: bytes) -> Parsed:
-    """One JSON object a line; each becomes a paragraph. Raises ValueError with the number of a line that is none."""
+    """One JSON object a line. Raises ValueError with the number of a line that is none."""
     paragraphs = []
     for number, line in enumerate(decode(data).split("\n"), start=1):
         if not line.strip():
@@ -51,26 +51,12 @@ def row_line(row: Iterable[tuple[str, str]]) -> str:
     return "; ".join(f"{name}: {words}" if name else words for name, words in pairs)
 
 
-def table_lines(rows: Sequence[Sequence[str]], has_header: bool) -> list[str]:
-    """A table of a document as lines.
-
-    Where nothing says that the first row is a header, two columns are taken for names with their values ("Weight",
-    "3 kg"), more columns for a table under a header, as most are.
-    """
-    widest = max(map(len, rows), default=0)
-    if not has_header and widest == 2:
-        return [": ".join(filter(None, map(one_line, row))) for row in rows]
-    if len(rows) < 2 or widest < 2:
-        return ["; ".join(filter(None, map(one_line, row))) for row in rows]
-    return [row_line(_named(rows[0], row)) for row in rows[1:]]
-
-
 def _table(text: str, delimiter: str) -> Parsed:
     rows = _rows(text, delimiter)
     header = next(rows, [])
     if len(header) == 1:  # a list of texts, which often has no header
         rows, header = chain([header], rows), [""]
-    return Parsed("\n".join(row_line(_named(header, row)) for row in rows))
+    return Parsed("\n\n".join(row_line(_named(header, row)) for row in rows))
 
 
 def _named(header: Sequence[str], row: Sequence[str]) -> Iterator[tuple[str, str]]:

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from groundtune.project import Project
 from groundtune.stages.build import approach, prompts_stage, tune_stage
-from groundtune.stages.data import split_stage, sync_stage
+from groundtune.stages.data import bring, differences, split_stage, sync_stage
 from groundtune.stages.judge import check_settings, decide_stage, measure_stage, report_stage, visible_difference
 from groundtune.types import Json
 
 __all__ = [
     "approach",
+    "bring",
     "check_settings",
     "decide_stage",
+    "differences",
     "measure_stage",
     "prompts_stage",
     "report_stage",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 import groundtune
@@ -18,7 +19,7 @@ from groundtune.project import Project
 from groundtune.prompts import Shot, Template, trained
 from groundtune.stages.data import file_digest, split_stage, train_examples
 from groundtune.tune.recipes import Material, Row, mixed
-from groundtune.types import Example, Json, Passage
+from groundtune.types import EVERYONE, Example, Json, Passage, Reader
 from groundtune.workspace import digest
 
 LOOKED_AT = 5  # passages among which a shot's gold passage is looked for
@@ -33,7 +34,7 @@ def prompts_stage(project: Project) -> Json:
     if done is not None:
         return done
     templates, asked = candidate_templates(
-        train_examples(project), _gold(project), table.candidates_on, project.config.examples.seed
+        _open_to(project, EVERYONE), _gold(project), table.candidates_on, project.config.examples.seed
     )
     if table.name != "auto":
         names = [template.name for template in templates]
@@ -74,6 +75,8 @@ def tune_stage(project: Project, *, plan_only: bool = False) -> Json | None:
     done = project.workspace.done("tune", inputs)
     if done is not None:
         return dict(done["plan"]) if plan_only else done
+    if kept_out := _kept_out(project):
+        project.progress.say(kept_out)
     learnt = mixed(_material(project), table)
     tokenizer, model = backend.fresh()
     folder = project.workspace.adapter(inputs)
@@ -186,17 +189,42 @@ def _material(project: Project) -> Material:
     def allowed(passage: Passage, example: Example) -> bool:
         return passage.document not in hidden and passage.document not in own[example.question]
 
+    reader = _tuning_reader(project)
     with_retriever = any(row.retriever for row in rows(project, "tuned").values())
     reads_documents = project.config.question == "knowledge" and bool(project.sources)
     return Material(
-        examples=train_examples(project),
-        search=project.retriever.search if with_retriever else None,
+        examples=_open_to(project, reader),
+        search=partial(project.retriever.search, reader=reader) if with_retriever else None,
         holds=holds_evidence,
         allowed=allowed,
-        passages=project.index.all_passages() if reads_documents else [],
+        passages=project.index.all_passages(reader) if reads_documents else [],
         template=trained(facts["task"]),
         choices=tuple(facts["choices"]),
         k=project.config.retrieve.k,
+    )
+
+
+def _tuning_reader(project: Project) -> Reader:
+    """As whom tuning reads: what not everyone may read is not for the weights, which cannot keep it from anyone."""
+    return Reader(frozenset(project.config.tune.readers))
+
+
+def _open_to(project: Project, reader: Reader) -> list[Example]:
+    """The train examples without those whose evidence lies in documents that are closed to the reader."""
+    closed = project.index.versions().keys() - project.index.documents(reader).keys()
+    return [e for e in train_examples(project) if not any(piece.document in closed for piece in e.evidence)]
+
+
+def _kept_out(project: Project) -> str:
+    """What tuning does not read although it is in the index, in a sentence; empty where it reads all."""
+    reader = _tuning_reader(project)
+    documents = len(project.index.versions()) - len(project.index.documents(reader))
+    if not documents:
+        return ""
+    examples = len(train_examples(project)) - len(_open_to(project, reader))
+    return (
+        f"kept out of tuning: {documents:,} documents that not everyone may read and {examples:,} examples about them, "
+        "for a model tells what it was tuned on to whoever asks it ([tune] readers names groups to read as)"
     )
 
 

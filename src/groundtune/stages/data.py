@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,12 +12,15 @@ from groundtune.errors import UserError
 from groundtune.examples.leaks import find_leaks, gate
 from groundtune.examples.split import split
 from groundtune.examples.store import from_row, to_row
+from groundtune.index.store import Store
 from groundtune.index.sync import Summary, sync
-from groundtune.project import InMemory, Project
+from groundtune.index.verify import Difference, verify
+from groundtune.project import EXAMPLES, InMemory, Project, open_index
 from groundtune.types import Example, Json
-from groundtune.workspace import digest, read_jsonl, write_jsonl
+from groundtune.workspace import digest, read_jsonl, write_jsonl, writing
 
 LONGEST_ANSWER = 256  # tokens
+NAMED = 10  # documents that a sync names one by one
 
 
 def split_stage(project: Project) -> Json:
@@ -66,26 +69,80 @@ def split_stage(project: Project) -> Json:
     return result
 
 
-def sync_stage(project: Project) -> Summary:
-    """Brings the index in step with the sources, then looks for leaks between train, test and documents."""
-    sources = project.sources or [InMemory(solved_cases(train_examples(project)))]
-    summary = sync(project.index, sources, project.config.index.passage_chars, project.progress)
-    documents, passages = project.index.counts()
-    work = summary.added + summary.changed
-    project.progress.say(
-        f"{documents} documents, {passages} passages: {summary.added} added, {summary.changed} changed, "
-        f"{summary.removed} removed, {len(summary.left_out)} left out"
-    )
-    for item in summary.left_out[:10]:
-        project.progress.say(f"left out: {item.id}: {item.reason}")
+def sync_stage(project: Project, *, rebuild: bool = False) -> Summary:
+    """Brings the index in step with the sources, then looks for leaks between train, test and documents.
+
+    rebuild: makes the index from nothing, beside the one that is there, which answers until then. Raises UserError
+    where a source could not be read, after the others are in step.
+    """
+    summary = rebuilt(project) if rebuild else bring(project)
+    report_sync(project, summary)
     # What one changed document takes: all are looked at, one is embedded. Known from the last sync that had work to do.
+    work = len(summary.added) + len(summary.changed)
     took = summary.reading_seconds + summary.embedding_seconds / max(1, work)
     update = took if work else project.workspace.last("sync").get("update_seconds", took)
     left_out = [asdict(item) for item in summary.left_out]
     project.workspace.finish("sync", "last", {"update_seconds": update, "left_out": left_out})
+    if summary.failed:
+        error = summary.failed[0].error
+        raise type(error)(f"{summary.failed[0].source}: {error.message}; what the index has from it stays", error.hint)
     if project.config.examples.path is not None:
         _check_leaks(project)
     return summary
+
+
+def bring(project: Project, only: Collection[str] | None = None, index: Store | None = None) -> Summary:
+    """Brings an index in step with the sources, or with only some of them.
+
+    index: the project's own where none is given.
+    """
+    sources = project.sources or {EXAMPLES: InMemory(solved_cases(train_examples(project)))}
+    tables = project.config.named_sources
+    return sync(
+        index or project.index,
+        {name: source for name, source in sources.items() if only is None or name in only},
+        project.config.index.passage_chars,
+        names=list(sources),
+        settings={name: digest(tables[name].options) for name in sources if name in tables},
+        keep=project.config.index.keep,
+        progress=project.progress,
+    )
+
+
+def rebuilt(project: Project) -> Summary:
+    """The index made from nothing. It takes the old one's place at its end, whole."""
+    with writing(project.workspace.index) as folder:
+        index = open_index(project.config, folder)
+        try:
+            summary = bring(project, index=index)
+        finally:
+            index.close()
+    project.forget_index()
+    return summary
+
+
+def differences(project: Project) -> list[Difference]:
+    """Where the index differs from the sources."""
+    sources = project.sources or {EXAMPLES: InMemory(solved_cases(train_examples(project)))}
+    return verify(project.index, sources, project.config.index.passage_chars)
+
+
+def report_sync(project: Project, summary: Summary) -> None:
+    """Says what a sync did."""
+    documents, passages = project.index.counts()
+    project.progress.say(
+        f"{documents:,} documents, {passages:,} passages: {len(summary.added):,} added, {len(summary.changed):,} "
+        f"changed, {len(summary.removed):,} removed, {summary.unchanged:,} as they were, "
+        f"{len(summary.left_out):,} left out; {summary.embedded:,} passages embedded"
+    )
+    for what, ids in (("added", summary.added), ("changed", summary.changed), ("removed", summary.removed)):
+        if 0 < len(ids) <= NAMED:
+            project.progress.say(f"{what}: {', '.join(ids)}")
+    for item in summary.left_out[:NAMED]:
+        stays = "; the version that was read last stays" if item.passing else ""
+        project.progress.say(f"left out: {item.id}: {item.reason}{stays}")
+    if len(summary.left_out) > NAMED:
+        project.progress.say(f"and {len(summary.left_out) - NAMED:,} more left out; --json lists them all")
 
 
 def _check_leaks(project: Project) -> None:

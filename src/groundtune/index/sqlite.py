@@ -1,0 +1,411 @@
+"""The embedded index: one SQLite file is the truth, beside it the passages' words; their vectors are held in memory.
+
+A transaction of SQLite is what makes a change visible. The words are brought after it, and say which state of the file
+they were brought to: after a kill in between they are a step behind, and the next sync makes it up.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from groundtune.errors import UserError, WorkFailed
+from groundtune.index import database, words
+from groundtune.index.local import LocalIndex, Snapshot
+from groundtune.index.matrix import Matrix
+from groundtune.index.store import embedded_text
+from groundtune.index.words import Words
+from groundtune.types import EVERYONE, Document, Embedder, Index, Passage, Reader
+from groundtune.workspace import digest, remove
+
+PATIENCE = 60  # seconds that a writer waits for another one
+
+PASSAGE = 'p.id, p.document, p.text, p.start, p."end", p.title, p.heading, p.page, p.version, p.changed'
+# What comes from outside is always bound, never written into a query.
+AMONG = "id in (select value from json_each(?))"
+PERMITTED = """(d.readers = '[]' or exists (
+    select 1 from json_each(d.readers) r where r.value in (select value from json_each(:groups))))"""
+
+
+class SqliteIndex(LocalIndex):
+    """The index in a folder. Satisfies `store.Store`."""
+
+    def __init__(self, folder: Path, embedder: Embedder, language: str = "english") -> None:
+        """Opens the index, or makes an empty one.
+
+        language: whose word endings do not count. Raises UserError where its file is damaged or another embedder's.
+        """
+        self.folder = folder
+        self.path = folder / "index.sqlite"
+        self.embedder = embedder
+        self._language = language
+        self._lock = threading.RLock()
+        self._words: Words | None = None
+        self._matrix = Matrix.empty()
+        self._state: object = None  # of the file when words and matrix were read
+        self._added: list[int] = []  # passages, in the transaction that is open
+        self._removed: list[int] = []
+        self._db = database.connect(self.path)
+        self._file: int | None = self.path.stat().st_ino
+        try:
+            self._check_embedder()
+        except UserError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Closes the file. The index is of no use after that."""
+        self._db.close()
+
+    # ------------------------------------------------------------ reading
+
+    def passages(self, ids: Sequence[int]) -> list[Passage]:
+        """The passages with these ids, in this order, without those that a sync has removed meanwhile."""
+        rows = self._rows(
+            f"select {PASSAGE} from passages p where p.died is null and p.id in (select value from json_each(?))",
+            [json.dumps(list(ids))],
+        )
+        found = {row[0]: Passage(*row) for row in rows}
+        return [found[id] for id in ids if id in found]
+
+    def documents(self, reader: Reader = EVERYONE) -> dict[str, str]:
+        """The texts of the documents that the reader may read, by id."""
+        return dict(
+            self._rows(f"select d.id, d.text from documents d where {PERMITTED} order by d.id", _groups(reader))
+        )
+
+    def all_passages(self, reader: Reader = EVERYONE) -> list[Passage]:
+        """Every passage that the reader may read, in the order of the documents."""
+        rows = self._rows(
+            f"""select {PASSAGE} from passages p join documents d on d.id = p.document
+                where p.died is null and {PERMITTED} order by p.document, p.start""",
+            _groups(reader),
+        )
+        return [Passage(*row) for row in rows]
+
+    def passages_of(self, document: str) -> list[tuple[Passage, str, str]]:
+        """A document's passages in their order, each with its readers as JSON and the digest of what was embedded."""
+        rows = self._rows(
+            f"""select p.readers, p.key, {PASSAGE} from passages p
+                where p.died is null and p.document = ? order by p.start""",
+            [document],
+        )
+        return [(Passage(*row), readers, key) for readers, key, *row in rows]
+
+    def counts(self) -> tuple[int, int]:
+        """How many documents and passages there are."""
+        ((documents, passages),) = self._rows(
+            "select (select count(*) from documents), (select count(*) from passages where died is null)"
+        )
+        return int(documents), int(passages)
+
+    def versions(self) -> dict[str, str]:
+        """For each document the digest of everything it was indexed from."""
+        return dict(self._rows("select id, version from documents"))
+
+    def versions_of(self, ids: Collection[str]) -> dict[str, str]:
+        """The same for those of these documents that there are."""
+        return dict(self._rows(f"select id, version from documents where {AMONG}", [json.dumps(list(ids))]))
+
+    def digest(self) -> str:
+        """One digest for all that the index holds: equal content, equal digest."""
+        return digest(sorted(self.versions().items()))
+
+    def known(self, source: str) -> dict[str, str]:
+        """The stamps of the documents that came from a source, by id."""
+        return dict(self._rows("select id, stamp from documents where source = ?", [source]))
+
+    def owners(self, ids: Collection[str]) -> dict[str, str]:
+        """For those of these documents that there are, the source that they came from."""
+        return dict(self._rows(f"select id, source from documents where {AMONG}", [json.dumps(list(ids))]))
+
+    def sources(self) -> dict[str, int]:
+        """How many documents came from each source."""
+        return dict(self._rows("select source, count(*) from documents group by source"))
+
+    def vectors_of(self, texts: Iterable[str]) -> dict[str, bytes]:
+        """The vectors of those of these texts that the index holds already, in whatever document."""
+        keys = {digest(text): text for text in texts}
+        rows = self._rows(
+            "select key, vector from passages where key in (select value from json_each(?))", [json.dumps(list(keys))]
+        )
+        return {keys[key]: vector for key, vector in rows}
+
+    def faults(self) -> list[str]:
+        """What does not hold inside the index itself, in sentences."""
+        found = []
+        ids = {int(id) for (id,) in self._rows("select id from passages where died is null")}
+        for what, others in (("words", self._current()[0].ids()), ("vectors", set(self._matrix.ids.tolist()))):
+            if others != ids:
+                found.append(f"{what}: {len(ids - others)} passages are missing, {len(others - ids)} are too many")
+        ((broken,),) = self._rows("pragma quick_check(1)")
+        return found if broken == "ok" else [*found, f"{self.path}: {broken}"]
+
+    # ------------------------------------------------------------ time
+
+    def as_of(self, moment: str) -> Index:
+        """The index as it was at a time. What is closed to a reader by now stays closed."""
+        rows = self._rows("select max(number), max(finished) from syncs where finished <= ?", [moment])
+        number = rows[0][0]
+        if number is None:
+            kept = self._rows("select min(finished) from syncs")[0][0]
+            raise UserError(
+                f"the index does not know what it held at {moment}",
+                f"the earliest state that is kept is of {kept}; [index] keep says how many are" if kept else "",
+            )
+        found = self._rows(
+            f"""select p.vector, p.readers, d.readers, {PASSAGE}
+                from passages p left join documents d on d.id = p.document
+                where p.born <= :number and (p.died is null or p.died > :number) order by p.id""",
+            {"number": number},
+        )
+        passages = [Passage(*row[3:]) for row in found]
+        return Snapshot(
+            passages,
+            [embedded_text(passage) for passage in passages],
+            [(row[3], row[0], _both(row[1], row[2])) for row in found],
+            self.embedder,
+            self._language,
+        )
+
+    def knowledge_as_of(self) -> str:
+        """Up to when the index is known to hold what all its sources held; empty before the first sync."""
+        rows = self._rows("select min(value) from facts where name like 'read %'")
+        return rows[0][0] or ""
+
+    # ------------------------------------------------------------ writing
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """One transaction: all of its changes become visible together at its end, or none."""
+        with self._alone(), database.errors(self.path):
+            self._added, self._removed = [], []
+            self._db.execute("begin immediate")
+            try:
+                before = self._fact("state")
+                yield
+                if self._added or self._removed:
+                    state = [str(int(before or 0) + 1)]
+                    self._db.execute("insert or replace into facts values ('state', ?)", state)
+                self._db.execute("commit")
+            finally:
+                if self._db.in_transaction:  # SQLite has ended it by itself where the disk was full
+                    self._db.execute("rollback")
+            if self._fact("words") != self._words_mark(self._fact("state")):
+                self._bring_words(before)
+
+    def put(
+        self, document: Document, source: str, version: str, passages: Iterable[Passage], vectors: Mapping[str, bytes]
+    ) -> None:
+        """Puts a document in the place of its older version (inside `writing`).
+
+        version: the digest of everything it is indexed from; vectors: by `embedded_text`.
+        """
+        self.remove(document.id)
+        sync = self._sync()
+        readers, metadata = json.dumps(sorted(document.readers)), json.dumps(dict(document.metadata))
+        self._db.execute(
+            "insert into documents values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [document.id, source, document.stamp, version, document.title, document.changed, readers, metadata,
+             document.text],
+        )  # fmt: skip
+        for p in passages:
+            text = embedded_text(p)
+            made = self._db.execute(
+                """insert into passages (document, text, start, "end", title, heading, page, version, changed, readers,
+                    key, vector, born) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+                [document.id, p.text, p.start, p.end, p.title, p.heading, p.page, version, document.changed, readers,
+                 digest(text), vectors[text], sync],
+            )  # fmt: skip
+            self._added.append(int(made.lastrowid or 0))
+
+    def touch(self, id: str, source: str, stamp: str) -> None:
+        """Notes a document's new stamp (inside `writing`); all else of it is as it was."""
+        self._db.execute("update documents set stamp = ?, source = ? where id = ?", [stamp, source, id])
+
+    def remove(self, id: str) -> None:
+        """Takes a document and its passages out (inside `writing`)."""
+        rows = self._db.execute("select id from passages where document = ? and died is null", [id]).fetchall()
+        if rows:
+            self._db.execute("update passages set died = ? where document = ? and died is null", [self._sync(), id])
+            self._removed += [int(row[0]) for row in rows]
+        self._db.execute("delete from documents where id = ?", [id])
+
+    def finish(self, sources: Collection[str], moment: str, keep: int) -> None:
+        """Ends a sync: these sources were read whole at that time; so many earlier states stay to be asked."""
+        with self.writing():
+            self._db.execute("update syncs set finished = ? where finished is null", [moment])
+            for source in sources:
+                self._db.execute("insert or replace into facts values (?, ?)", [f"read {source}", moment])
+            self._db.execute(  # a source that is out of the config, and all of whose documents are gone
+                """delete from facts where name like 'read %' and substr(name, 6) not in
+                    (select value from json_each(?) union select source from documents)""",
+                [json.dumps(list(sources))],
+            )
+            kept = self._db.execute("select number from syncs order by number desc limit ?", [keep + 1]).fetchall()
+            if kept:
+                self._db.execute("delete from syncs where number < ?", kept[-1])
+                self._db.execute("delete from passages where died <= ?", kept[-1])
+        with self._lock, database.errors(self.path):
+            self._db.execute("pragma incremental_vacuum").fetchall()
+            self._db.execute("pragma wal_checkpoint(truncate)").fetchall()
+
+    # ------------------------------------------------------------ inside
+
+    def _rows(self, query: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[Any]:
+        with self._lock, database.errors(self.path):
+            return self._db.execute(query, values).fetchall()
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keeps every other writer away, in this process and in others: words and file change one after the other."""
+        from filelock import FileLock, Timeout
+
+        with self._lock:
+            lock = FileLock(self.folder / "lock", timeout=PATIENCE)
+            try:
+                lock.acquire()
+            except Timeout as error:
+                raise WorkFailed(
+                    f"{self.path}: another process is writing to it", "run again when it is done"
+                ) from error
+            try:
+                yield
+            finally:
+                lock.release()
+
+    def _check_embedder(self) -> None:
+        rows = self._rows("select value from facts where name = 'embedder'")
+        if not rows:
+            self._rows("insert or ignore into facts values ('embedder', ?)", [self.embedder.name])
+        elif rows[0][0] != self.embedder.name:
+            raise UserError(
+                f"{self.path} was built with the embedder {rows[0][0]}; the config says {self.embedder.name}",
+                'run "groundtune sync --rebuild"',
+            )
+
+    def _sync(self) -> int:
+        """The number of the sync that is going on; one that was broken off goes on under its number."""
+        rows = self._db.execute("select number from syncs where finished is null").fetchall()
+        if rows:
+            return int(rows[0][0])
+        return int(self._db.execute("insert into syncs (finished) values (null)").lastrowid or 0)
+
+    def _fact(self, name: str) -> str:
+        rows = self._rows("select value from facts where name = ?", [name])
+        return rows[0][0] if rows else ""
+
+    # The fact `state` is another one after every transaction that changed passages; the fact `words` says for which
+    # folder of words and which state of the file that folder was last brought in step.
+
+    @property
+    def _words_folder(self) -> Path:
+        return self.folder / f"words-{self._language}-{words.FORMAT}"
+
+    def _words_mark(self, state: str) -> str:
+        return f"{self._words_folder.name} {state}"
+
+    def _bring_words(self, before: str) -> None:
+        """Brings the words in step with the file: by what this transaction changed where they were in step with the
+        state `before`, else by comparing all."""
+        if self._fact("words") == self._words_mark(before) and self._words_folder.exists():
+            removed, added = set(self._removed), set(self._added)
+            brought = self._open_words()
+        else:
+            brought = self._open_words()
+            held = brought.ids()
+            live = {int(id) for (id,) in self._rows("select id from passages where died is null")}
+            removed, added = held - live, live - held
+        brought.change(sorted(removed), self._texts(sorted(added - removed)))
+        self._words = brought
+        self._rows("insert or replace into facts values ('words', ?)", [self._words_mark(self._fact("state"))])
+
+    def _open_words(self) -> Words:
+        """The folder of words, made anew where it is missing or damaged; those of other languages go."""
+        for other in self.folder.glob("words-*"):
+            if other != self._words_folder:
+                remove(other)
+        try:
+            return Words(self._words_folder, self._language)
+        except WorkFailed:
+            raise
+        except UserError:
+            remove(self._words_folder)
+            return Words(self._words_folder, self._language)
+
+    def _texts(self, ids: Sequence[int]) -> Iterator[tuple[int, str]]:
+        """What of these passages is searched for words, some at a time."""
+        for start in range(0, len(ids), 1000):
+            among = json.dumps(ids[start : start + 1000])
+            for row in self._rows(f"select {PASSAGE} from passages p where {AMONG}", [among]):
+                yield row[0], embedded_text(Passage(*row))
+
+    def _current(self) -> tuple[Words, Matrix]:
+        """Words and vectors; read again after another process, or this one, has changed the index."""
+        with self._lock:
+            self._reopen()
+            ((others,),) = self._rows("pragma data_version")
+            state = (int(others), self._db.total_changes)
+            if self._words is None or self._state != state:
+                self._matrix = self._read_matrix()
+                self._words = self._read_words()
+                self._state = state
+            return self._words, self._matrix
+
+    def _reopen(self) -> None:
+        """After a rebuild another file lies at the path: that is the index from now on."""
+        with database.errors(self.path):
+            number = self.path.stat().st_ino if self.path.exists() else None
+        if number is not None and number != self._file:
+            self._db.close()
+            self._db, self._file = database.connect(self.path), number
+            self._matrix, self._words = Matrix.empty(), None
+            self._check_embedder()
+
+    def _read_matrix(self) -> Matrix:
+        """The matrix with what has changed since it was last read."""
+        last = int(self._matrix.ids[-1]) if len(self._matrix.ids) else 0
+        with database.errors(self.path):
+            nested = self._db.in_transaction
+            if not nested:
+                self._db.execute("begin")  # both queries see one state
+            try:
+                live = self._rows("select id from passages where died is null")
+                added = self._rows(
+                    "select id, vector, readers from passages where died is null and id > ? order by id", [last]
+                )
+            finally:
+                if not nested:
+                    self._db.execute("commit")
+        try:
+            return self._matrix.changed(np.array([id for (id,) in live], np.int64), added)
+        except ValueError as error:
+            raise database.damaged(self.path, error) from error
+
+    def _read_words(self) -> Words:
+        if not (self._words_folder / "meta.json").exists():
+            return Words(None, self._language)  # nothing was brought yet
+        if self._words is None or not self._words.lies_in(self._words_folder):
+            return Words(self._words_folder, self._language)
+        self._words.reload()
+        return self._words
+
+
+def _groups(reader: Reader) -> dict[str, str]:
+    return {"groups": json.dumps(sorted(reader.groups))}
+
+
+def _both(then: str, now: str | None) -> str:
+    """Who may read what was open to some then and is open to others now: those in both (as JSON)."""
+    if now in (None, "[]", then):
+        return then
+    if then == "[]":
+        return str(now)
+    both = set(json.loads(then)) & set(json.loads(str(now)))
+    return json.dumps(sorted(both) or [None])  # [null]: a group that nobody is in
