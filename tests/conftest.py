@@ -18,7 +18,7 @@ settings.register_profile(
 )
 settings.load_profile("unhurried")
 
-pytest_plugins = ["tests.postgres"]  # real servers
+pytest_plugins = ["tests.postgres", "tests.stores"]  # real servers, and indexes in every store
 
 MEGABYTES = 2
 
@@ -43,7 +43,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
 
 @pytest.fixture
 def open_index(tmp_path: Path) -> Iterator[Callable[..., SqliteIndex]]:
-    """Opens an index in the test's folder; the same one at every call. All are closed at the end."""
+    """Opens an index in files, in the test's folder; the same one at every call. All are closed at the end."""
     opened: list[SqliteIndex] = []
 
     def opener(embedder: HashingEmbedder | None = None, path: Path | None = None) -> SqliteIndex:

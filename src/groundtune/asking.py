@@ -74,8 +74,9 @@ def ask(
     if built.retriever is not None:
         state = state_of(project, as_of)
         known = state.moment
-        built = replace(built, retriever=project.retriever_over(state.index))
-        built.retriever.search([question], 1)  # what is loaded at first use is not the answer's time
+        retriever = project.retriever_over(state.index)
+        retriever.search([question], 1)  # what is loaded at first use is not the answer's time
+        built = replace(built, retriever=retriever)
     elif as_of is not None:
         raise UserError(f"{name} has no retriever: what it knows is of no time", "name rag or hybrid: --approach rag")
     answer = built.answer([question], reader)[0]

@@ -82,8 +82,7 @@ def plan(config: ConfigOption = CONFIG, as_json: JsonOption = False) -> None:
     from groundtune import stages
 
     with _at_work(config) as project:
-        facts = stages.split_stage(project)
-        stages.sync_stage(project)
+        facts = stages.prepare(project)
         training = stages.tune_stage(project, plan_only=True)
         difference = stages.visible_difference(project)
     if as_json:
@@ -164,8 +163,7 @@ def tune(config: ConfigOption = CONFIG, as_json: JsonOption = False) -> None:
     from groundtune import stages
 
     with _at_work(config) as project:
-        stages.split_stage(project)
-        stages.sync_stage(project)
+        stages.prepare(project)
         trained = stages.tune_stage(project)
     if as_json:
         _print(json.dumps(trained))
@@ -177,8 +175,7 @@ def measure(config: ConfigOption = CONFIG) -> None:
     from groundtune import stages
 
     with _at_work(config) as project:
-        stages.split_stage(project)
-        stages.sync_stage(project)
+        stages.prepare(project)
         stages.measure_stage(project)
 
 

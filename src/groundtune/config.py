@@ -65,7 +65,6 @@ class ModelTable(Table):
 
 class EmbedderTable(Table):
     name: str = "all-minilm-l6-v2"  # bundled; or "hf:org/name", a folder
-    batch: int = Field(default=32, ge=1)
 
 
 class IndexTable(Table):

@@ -62,6 +62,10 @@ class Project:
         """Opens the index anew when it is next needed: another one lies in its place."""
         if "index" in self.__dict__:
             self.__dict__.pop("index").close()
+        self.forget_retriever()
+
+    def forget_retriever(self) -> None:
+        """Makes the retriever anew when it is next needed: it is fitted otherwise by now."""
         self.__dict__.pop("retriever", None)
 
     @cached_property
@@ -71,7 +75,9 @@ class Project:
     def retriever_over(self, index: Index) -> Retriever:
         """The config's retriever over any index: an earlier state of ours, for instance."""
         table = self.config.retrieve
-        retriever: Retriever = plug.make("retrieve", table.kind, table.options, index, where="[retrieve]")
+        fitted = self.workspace.last("retrieval") if table.kind == "hybrid" else {}
+        options = {"weight": fitted["weight"], **table.options} if "weight" in fitted else table.options
+        retriever: Retriever = plug.make("retrieve", table.kind, options, index, where="[retrieve]")
         return retriever
 
     @cached_property

@@ -67,8 +67,8 @@ def state_of(project: Project, as_of: str | None) -> State:
         raise UserError("nothing is indexed yet", 'run "groundtune sync"')
     if as_of is None:
         return State(project.index, known)
-    asked = min(known, moment(as_of, "--as-of"))
-    return State(project.index.as_of(asked), asked)
+    asked = moment(as_of, "--as-of")
+    return State(project.index.as_of(asked), min(asked, known))
 
 
 def place(where: Citation | Passage) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,14 +48,14 @@ def watch(project: Project, stop: Callable[[], bool] = lambda: False) -> None:
         project.progress.say(f"{one.name}: {f'as {one.folder} changes, and ' if one.folder else ''}{schedule}")
     changes = _changes(project, [one.folder for one in watched if one.folder])
     while not stop():
+        paths = next(changes)  # before the first sync: what changes while it reads is then known of
         clock = time.monotonic()
+        for one in watched:
+            if one.folder and any(path.is_relative_to(one.folder) for path in paths):
+                one.due = clock
         due = [one for one in watched if one.due <= clock]
         if due:
             _bring(project, due)
-        paths = next(changes)
-        for one in watched:
-            if one.folder and any(path.is_relative_to(one.folder) for path in paths):
-                one.due = 0.0
 
 
 def _watched(project: Project) -> list[Watched]:
@@ -69,23 +70,50 @@ def _watched(project: Project) -> list[Watched]:
 
 
 def _changes(project: Project, folders: list[Path]) -> Iterator[list[Path]]:
-    """What has changed in these folders since it was last asked: asks the system and waits, but not for long."""
-    if not folders:
-        while True:
-            time.sleep(AT_LEAST_MS / 1000)
-            yield []
+    """What has changed in these folders since it was last asked: asks the system and waits, but not for long.
+
+    A folder that was not there, or that another one has taken the place of, counts as changed when it is watched anew.
+    """
     import watchfiles
 
-    ours = str(project.workspace.root.resolve())
-    for changes in watchfiles.watch(
-        *folders,
-        watch_filter=lambda change, path: not path.startswith(ours),
-        step=QUIET_MS,
-        rust_timeout=AT_LEAST_MS,
-        yield_on_timeout=True,
-        raise_interrupt=True,
-    ):
-        yield [Path(path) for _, path in changes]
+    ours = project.workspace.root.resolve()
+    while True:
+        there = _numbers(folders)
+        changes = watchfiles.watch(
+            *there,
+            watch_filter=lambda change, path: not Path(path).is_relative_to(ours),
+            step=QUIET_MS,
+            rust_timeout=AT_LEAST_MS,
+            yield_on_timeout=True,
+            raise_interrupt=True,
+            ignore_permission_denied=True,
+        )
+        found = list(there)
+        try:
+            for changed in changes if there else _nothing():
+                yield found + [Path(path) for _, path in changed]
+                found = []
+                if _numbers(folders) != there:
+                    break
+        except FileNotFoundError:  # gone just now
+            continue
+        except OSError as error:  # the system watches so many folders and no more
+            raise UserError(f"the folders cannot be watched: {error}", 'run "groundtune sync" by a schedule') from error
+
+
+def _numbers(folders: list[Path]) -> dict[Path, int]:
+    """The system's numbers of the folders that are there."""
+    found = {}
+    for folder in folders:
+        with suppress(OSError):
+            found[folder] = folder.stat().st_ino
+    return found
+
+
+def _nothing() -> Iterator[set[tuple[int, str]]]:
+    while True:
+        time.sleep(AT_LEAST_MS / 1000)
+        yield set()
 
 
 def _bring(project: Project, due: list[Watched]) -> None:

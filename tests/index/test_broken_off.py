@@ -1,103 +1,170 @@
 """A sync that is killed or runs out of disk loses nothing: the index opens, answers, and the next sync completes it."""
 
+import os
+import random
+import signal
 import sqlite3
-import subprocess
-import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from groundtune import parse, plug
 from groundtune.errors import WorkFailed
+from groundtune.index import database
+from groundtune.index import sync as sync_module
+from groundtune.index.chunk import chunk
 from groundtune.index.sqlite import SqliteIndex
-from groundtune.index.sync import AT_ONCE
+from groundtune.index.sync import Summary, version_of
+from groundtune.index.sync import sync as sync_all
+from groundtune.index.verify import verify
+from groundtune.index.words import Words
+from groundtune.types import Document, Source
 from tests.corpus import HashingEmbedder, document, sync
+from tests.processes import send, start, wait
 
 Open = Callable[..., SqliteIndex]
+Shelf = dict[tuple[str, str], list[str]]  # document and version -> the texts of its passages
 
-DOCUMENTS = [document(f"{n:03}.md", f"# Number {n}\n\nThe number {n}.\n\n# Next\n\nIt is {n + 1}.") for n in range(384)]
-
-# Says on standard output when a batch is about to be embedded, which is when the batch before it has been stored, and
-# takes its time, so that a kill a little later falls into the storing.
-SYNC = """
-import sys, time
-from pathlib import Path
-from groundtune.index.sqlite import SqliteIndex
-from tests.corpus import Given, HashingEmbedder
-from tests.index.test_broken_off import DOCUMENTS
-
-class Saying(HashingEmbedder):
-    def embed(self, texts):
-        print("embedding", flush=True)
-        time.sleep(0.05)
-        return super().embed(texts)
-
-sync(SqliteIndex(Path(sys.argv[1]), Saying()), [*DOCUMENTS])
-"""
+LENGTH = 120  # characters of a passage
+WORDS = ("kettle", "lamp", "pump", "garden", "price", "return", "water", "light", "seed", "delivery")
+KILLS = 60
 
 
-def content(path: Path) -> list[Any]:
-    """All that an index holds, but for the numbers of its passages; its words are checked against its passages."""
-    with sqlite3.connect(path) as db:
-        db.execute("insert into words (words, rank) values ('integrity-check', 1)")
-        documents = db.execute("select * from documents order by id").fetchall()
-        passages = db.execute(
-            'select document, start, "end", heading, page, text, context, key, vector from passages order by 1, 2'
+@pytest.fixture
+def memory() -> Iterator[Path]:
+    """A folder in memory, where there is such a thing: what is flushed there takes no time."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
+        yield Path(folder)
+
+
+def source(docs: Path) -> Source:
+    made: Source = plug.make("sources", "folder", {"path": str(docs)}, parse, where="[[sources]]")
+    return made
+
+
+def brought(index: SqliteIndex, docs: Path) -> Summary:
+    """A sync of eight documents a transaction."""
+    sync_module.AT_ONCE = 8
+    return sync_all(index, {"docs": source(docs)}, LENGTH, keep=1)
+
+
+class Killing(sqlite3.Connection):
+    """A connection that ends its process when it commits for the n-th time, before or after."""
+
+    moment = ("", 0)
+
+    def execute(self, *arguments: Any) -> sqlite3.Cursor:
+        if arguments[0] != "commit":
+            return super().execute(*arguments)
+        count_down("before the commit")
+        done = super().execute(*arguments)
+        count_down("after the commit")
+        return done
+
+
+def count_down(moment: str) -> None:
+    name, left = Killing.moment
+    if name == moment:
+        Killing.moment = (name, left - 1)
+        if left == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def sync_and_die(folder: Path, docs: Path, begun: Path, moment: tuple[str, int]) -> None:
+    """Runs in a process of its own. moment: when it kills itself."""
+    change = Words.change
+
+    def changing(*arguments: Any) -> None:
+        count_down("before the words")
+        change(*arguments)
+        count_down("after the words")
+
+    Killing.moment = moment
+    Words.change = changing  # type: ignore[method-assign]
+    database.sqlite3.connect = partial(sqlite3.connect, factory=Killing)  # type: ignore[attr-defined]
+    begun.touch()
+    brought(SqliteIndex(folder, HashingEmbedder()), docs)
+
+
+def edit(docs: Path, draw: random.Random) -> None:
+    """A day's work in a folder: some files written or written over, some removed, some renamed."""
+    for _ in range(draw.randrange(4, 12)):
+        path = docs / f"{draw.randrange(30):02}.md"
+        paragraphs = [" ".join(draw.choices(WORDS, k=12)) for _ in range(draw.randrange(1, 5))]
+        path.write_text(f"# About {path.stem}\n\neverywhere " + "\n\neverywhere ".join(paragraphs) + "\n")
+    there = sorted(docs.iterdir())
+    for path in draw.sample(there, min(3, len(there) - 1)):
+        path.unlink() if draw.random() < 0.5 else path.rename(docs / f"{draw.randrange(30):02}.md")
+
+
+def shelve(docs: Path, shelf: Shelf) -> None:
+    """Notes what whole documents look like."""
+    for found in source(docs).documents({}, lambda _: None):
+        assert isinstance(found, Document)
+        shelf[found.id, version_of(found, LENGTH)] = [passage.text for passage in chunk(found, LENGTH)]
+
+
+def check(index: SqliteIndex, shelf: Shelf) -> None:
+    """Whole documents and nothing else, all of them found; words of passages that are not there may be left over."""
+    assert [one for one in index.faults() if not one.startswith("words: 0 passages are missing, ")] == []
+    for id, version in index.versions().items():
+        assert [passage.text for passage, _, _ in index.passages_of(id)] == shelf[id, version]
+    _, passages = index.counts()
+    assert len(index.search_words("everywhere", 1000)) == passages
+    assert len(index.search_vectors(["everywhere"], 1000)[0]) == passages
+
+
+def content(index: SqliteIndex) -> list[Any]:
+    """All that an index holds, but for its passages' numbers and the stamps, which tell when a file was read."""
+    with closing(sqlite3.connect(index.path)) as db:
+        documents = db.execute(
+            "select id, source, version, title, changed, readers, metadata, text from documents order by id"
         ).fetchall()
-    db.close()
-    return [documents, passages]
+        rows = db.execute(
+            """select id, document, start, "end", title, heading, page, text, version, changed, readers, key, vector
+               from passages where died is null order by document, start"""
+        ).fetchall()
+    places = {row[0]: row[1:3] for row in rows}
+    words = [sorted(places[id] for id, _ in index.search_words(word, 1000)) for word in WORDS]
+    return [documents, [row[1:] for row in rows], words, index.faults()]
 
 
-def kill_a_sync(path: Path, batches: int, later: float) -> None:
-    """Kills a sync in the batch with this number, some seconds after it began."""
-    command = [sys.executable, "-c", SYNC, str(path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]) as process:
-        assert process.stdout
-        for _ in range(batches):
-            assert process.stdout.readline() == "embedding\n"
-        time.sleep(later)
-        process.kill()
-    assert process.returncode == -9
+MOMENTS = ["before the words", "after the words", "before the commit", "after the commit"]
 
 
-def test_a_killed_sync_goes_on_to_what_an_undisturbed_one_makes(open_index: Open, tmp_path: Path) -> None:
-    killed = tmp_path / "killed.sqlite"
-    stored = 0
-    for batches, later in ((1, 0.0), (2, 0.055), (1, 0.06), (2, 0.065)):
-        kill_a_sync(killed, batches, later)
-        index = open_index(path=killed)
-        documents, passages = index.counts()
-        assert passages == 2 * documents
-        assert documents >= stored + AT_ONCE * (batches - 1)
-        assert len(index.search_vectors(["number"], 1000)[0]) == passages
-        stored = documents
-        content(killed)
-        index.close()
-    assert 0 < stored < len(DOCUMENTS)
-    embedder = HashingEmbedder()
-    summary = sync(open_index(embedder, killed), [*DOCUMENTS])
-    assert summary.unchanged == stored
-    assert len(embedder.embedded) == 2 * (len(DOCUMENTS) - stored)
-    fresh = open_index()
-    sync(fresh, [*DOCUMENTS])
-    assert content(killed) == content(fresh.path)
-
-
-def test_a_full_disk_leaves_the_old_index_answering(open_index: Open, small_disk: Path) -> None:
-    path = small_disk / "index.sqlite"
-    index = open_index(path=path)
-    few = DOCUMENTS[:10]
-    sync(index, [*few])
-    before, held = content(path), index.search_words("number 3", 5)
-    large = [document(f"large{n}.md", f"Much {n}. " * 100_000) for n in range(3)]
-    with pytest.raises(WorkFailed, match=r"index\.sqlite: the disk is full") as error:
-        sync(index, [*few, *large], 100_000)
-    assert "free some space" in error.value.hint
-    assert index.search_words("number 3", 5) == held
-    index.close()
-    assert content(path) == before
-    again = open_index(path=path)
-    assert again.search_words("number 3", 5) == held
-    assert sync(again, [*few, document("small.md", "One more.")]).added == 1
+@pytest.mark.slow
+def test_a_sync_that_is_killed_anywhere_loses_nothing(memory: Path) -> None:
+    draw = random.Random(7)
+    folder, docs, begun = memory / "index", memory / "docs", memory / "begun"
+    docs.mkdir()
+    aimed = [(moment, number) for moment in MOMENTS for number in (1, 2, 3)]
+    shelf: Shelf = {}
+    killed = 0
+    while killed < KILLS:
+        edit(docs, draw)
+        shelve(docs, shelf)
+        begun.unlink(missing_ok=True)
+        process = start(sync_and_die, folder, docs, begun, aimed.pop() if aimed else ("", 0))
+        if not aimed and wait(process, begun.exists):
+            time.sleep(draw.uniform(0, 0.12))
+            send(process, signal.SIGKILL)
+        process.join()
+        assert process.exitcode in (0, -9)
+        killed += process.exitcode == -9
+        with closing(SqliteIndex(folder, HashingEmbedder())) as index:
+            check(index, shelf)
+            if draw.random() < 0.2:  # else the next one finds what several have left
+                brought(index, docs)
+                assert verify(index, {"docs": source(docs)}, LENGTH) == []
+    with closing(SqliteIndex(folder, HashingEmbedder())) as index:
+        brought(index, docs)
+        with closing(SqliteIndex(memory / "fresh", HashingEmbedder())) as fresh:
+            brought(fresh, docs)
+            assert content(index) == content(fresh)
+        assert [path.name for path in folder.glob(".tmp*")] == []

@@ -1,21 +1,16 @@
-"""The index answers any query, keeps readers apart, and says plainly when its file cannot be used."""
+"""The index, wherever it is kept, answers any query and keeps readers apart."""
 
-import random
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from groundtune.errors import UserError
-from groundtune.index.matrix import best_of
-from groundtune.index.sqlite import SqliteIndex
-from groundtune.types import Reader
-from tests.corpus import HashingEmbedder, document, sync
-
-Open = Callable[..., SqliteIndex]
+from groundtune.index.sync import sync as sync_all
+from groundtune.types import EVERYONE, Document, Reader
+from tests.corpus import Given, HashingEmbedder, document, sync
+from tests.stores import STORES, AnyStore, OpenStore, opening
 
 DOCUMENTS = [
     document("kettle.md", "# Kettles\n\nA kettle boils water. Model XK-22_b costs 40 €."),
@@ -24,21 +19,21 @@ DOCUMENTS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqliteIndex]:
+@pytest.fixture(scope="module", params=STORES)
+def index(request: pytest.FixtureRequest) -> Iterator[AnyStore]:
     """Three documents; no test changes them."""
-    index = SqliteIndex(tmp_path_factory.mktemp("index"), HashingEmbedder())
-    sync(index, [*DOCUMENTS])
-    yield index
-    index.close()
+    with opening(request.param, request) as opener:
+        index = opener()
+        sync(index, [*DOCUMENTS])
+        yield index
 
 
-def documents(index: SqliteIndex, query: str) -> list[str]:
+def documents(index: AnyStore, query: str) -> list[str]:
     return [passage.document for passage in index.passages([id for id, _ in index.search_words(query, 10)])]
 
 
 @given(query=st.text())
-def test_no_query_breaks_the_search(index: SqliteIndex, query: str) -> None:
+def test_no_query_breaks_the_search(index: AnyStore, query: str) -> None:
     index.search_words(query, 3)
     index.search_vectors([query], 3)
 
@@ -64,11 +59,11 @@ def test_no_query_breaks_the_search(index: SqliteIndex, query: str) -> None:
         ("kettle\x00'; drop table passages; --", ["kettle.md"]),
     ],
 )
-def test_a_query_is_words_and_nothing_else(index: SqliteIndex, query: str, expected: list[str]) -> None:
+def test_a_query_is_words_and_nothing_else(index: AnyStore, query: str, expected: list[str]) -> None:
     assert sorted(documents(index, query)) == sorted(expected)
 
 
-def test_scores_fall_and_are_higher_for_better_matches(index: SqliteIndex) -> None:
+def test_scores_fall_and_are_higher_for_better_matches(index: AnyStore) -> None:
     words = index.search_words("a kettle boils water and", 10)
     (vectors,) = index.search_vectors(["a kettle boils water and"], 10)
     for scored in (words, vectors):
@@ -77,27 +72,27 @@ def test_scores_fall_and_are_higher_for_better_matches(index: SqliteIndex) -> No
         assert index.passages([scored[0][0]])[0].document == "kettle.md"
 
 
-def test_a_vector_score_is_the_cosine(index: SqliteIndex) -> None:
+def test_a_vector_score_is_the_cosine(index: AnyStore) -> None:
     (passage,) = [p for p in index.all_passages() if p.document == "kettle.md"]
     (((id, cosine),),) = index.search_vectors([f"{passage.title}\n{passage.text}"], 1)
     assert id == passage.id
     assert cosine == pytest.approx(1, abs=1e-5)
 
 
-def test_passages_come_in_the_order_asked_and_without_what_is_gone(index: SqliteIndex) -> None:
+def test_passages_come_in_the_order_asked_and_without_what_is_gone(index: AnyStore) -> None:
     ids = [passage.id for passage in index.all_passages()]
     assert [p.id for p in index.passages([*reversed(ids), 10_000])] == ids[::-1]
 
 
-def test_an_empty_index_finds_nothing(open_index: Open) -> None:
-    index = open_index()
+def test_an_empty_index_finds_nothing(open_store: OpenStore) -> None:
+    index = open_store()
     assert index.search_words("kettle", 3) == []
     assert index.search_vectors(["kettle", "water"], 3) == [[], []]
     assert index.counts() == (0, 0)
 
 
-def test_documents_and_passages_are_listed_only_for_whom_they_are_open(open_index: Open) -> None:
-    index = open_index()
+def test_documents_and_passages_are_listed_only_for_whom_they_are_open(open_store: OpenStore) -> None:
+    index = open_store()
     staff = document("staff.md", "Margins.", readers={"staff", "owners"})
     sync(index, [*DOCUMENTS, staff])
     for reader, sees in (
@@ -110,8 +105,8 @@ def test_documents_and_passages_are_listed_only_for_whom_they_are_open(open_inde
 
 
 @pytest.mark.parametrize("group", ['a"b', "a'b", "[]", "", "%", "ünï", "null", "1"])
-def test_a_group_is_compared_whole_whatever_is_in_its_name(open_index: Open, group: str) -> None:
-    index = open_index()
+def test_a_group_is_compared_whole_whatever_is_in_its_name(open_store: OpenStore, group: str) -> None:
+    index = open_store()
     sync(index, [document("secret.md", "Margins.", readers={group})])
     insider = Reader(frozenset({group}))
     for outsider in (Reader(), Reader(frozenset({group + "x"})), Reader(frozenset({"a", "b", "0"}))):
@@ -121,8 +116,8 @@ def test_a_group_is_compared_whole_whatever_is_in_its_name(open_index: Open, gro
     assert len(index.search_vectors(["margins"], 3, insider)[0]) == 1
 
 
-def test_a_group_that_is_taken_away_no_longer_reads(open_index: Open) -> None:
-    index = open_index()
+def test_a_group_that_is_taken_away_no_longer_reads(open_store: OpenStore) -> None:
+    index = open_store()
     sync(index, [document("a.md", "Margins.")])
     assert len(index.search_vectors(["margins"], 3)[0]) == 1
     sync(index, [document("a.md", "Margins.", readers={"staff"})])
@@ -130,15 +125,15 @@ def test_a_group_that_is_taken_away_no_longer_reads(open_index: Open) -> None:
     assert index.search_words("margins", 3) == []
 
 
-def test_another_embedders_index_is_refused(open_index: Open) -> None:
-    open_index(HashingEmbedder("one"))
+def test_another_embedders_index_is_refused(open_store: OpenStore) -> None:
+    open_store(HashingEmbedder("one"))
     with pytest.raises(UserError, match="built with the embedder one; the config says other") as error:
-        open_index(HashingEmbedder("other"))
+        open_store(HashingEmbedder("other"))
     assert error.value.hint == 'run "groundtune sync --rebuild"'
 
 
-def test_a_failed_transaction_leaves_all_as_it_was(open_index: Open) -> None:
-    index = open_index()
+def test_a_failed_transaction_leaves_all_as_it_was(open_store: OpenStore) -> None:
+    index = open_store()
     sync(index, [*DOCUMENTS])
     held = index.digest()
     with pytest.raises(KeyboardInterrupt), index.writing():
@@ -148,60 +143,7 @@ def test_a_failed_transaction_leaves_all_as_it_was(open_index: Open) -> None:
     assert documents(index, "kettle") == ["kettle.md"]
 
 
-@pytest.mark.parametrize("content", [b"not a database", b"SQLite format 3\x00" + b"\x07" * 5000])
-def test_a_file_that_is_no_index_is_named(open_index: Open, tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "index" / "index.sqlite"
-    path.parent.mkdir()
-    path.write_bytes(content)
-    with pytest.raises(UserError, match=r"index\.sqlite: damaged") as error:
-        open_index()
-    assert "--rebuild" in error.value.hint
-    assert path.read_bytes() == content
-
-
-@pytest.mark.parametrize("seed", range(10))
-def test_a_damaged_index_is_named_or_answers(open_index: Open, tmp_path: Path, seed: int) -> None:
-    path = tmp_path / "index" / "index.sqlite"
-    index = open_index()
-    sync(index, [*DOCUMENTS])
-    index.close()
-    draw = random.Random(seed)
-    content = bytearray(path.read_bytes())
-    for _ in range(4):
-        at = draw.randrange(100, len(content) - 64)
-        content[at : at + 64] = draw.randbytes(64)
-    path.write_bytes(content[: draw.randrange(4096, len(content))] if seed % 2 else content)
-    try:
-        damaged = open_index()
-        documents(damaged, "kettle boils")
-        damaged.search_vectors(["kettle boils"], 3)
-        sync(damaged, [*DOCUMENTS])
-    except UserError as error:
-        assert str(path.parent) in error.message
-
-
-def test_a_folder_in_the_place_of_the_index_is_named(open_index: Open, tmp_path: Path) -> None:
-    (tmp_path / "index" / "index.sqlite").mkdir(parents=True)
-    with pytest.raises(UserError, match=r"index\.sqlite: cannot be opened"):
-        open_index()
-
-
-def test_a_file_in_the_place_of_the_workspace_is_named(open_index: Open, tmp_path: Path) -> None:
-    (tmp_path / "work").write_text("not a folder")
-    with pytest.raises(UserError, match="work"):
-        open_index(path=tmp_path / "work" / "index")
-
-
-# ---------------------------------------------------------------- the exact scan
-
-
-@given(scores=st.lists(st.integers(0, 4), max_size=30), n=st.integers(1, 40))
-def test_the_best_are_those_of_a_full_sort_and_equal_ones_keep_their_order(scores: list[int], n: int) -> None:
-    values = np.array(scores, dtype=np.float32)
-    assert best_of(values, n).tolist() == np.argsort(-values, kind="stable")[:n].tolist()
-
-
-def test_any_number_of_queries_is_answered_as_each_alone(index: SqliteIndex) -> None:
+def test_any_number_of_queries_is_answered_as_each_alone(index: AnyStore) -> None:
     queries = ["kettle", "café", "near", "boils water", "words like any other", "naïve", "kettle"]
     together = index.search_vectors(queries, 2)
     alone = [index.search_vectors([query], 2)[0] for query in queries]
@@ -209,3 +151,53 @@ def test_any_number_of_queries_is_answered_as_each_alone(index: SqliteIndex) -> 
     assert [cosine for found in together for _, cosine in found] == pytest.approx(
         [cosine for found in alone for _, cosine in found], abs=1e-6
     )
+
+
+# ---------------------------------------------------------------- time
+
+FIRST, SECOND, THIRD = (f"2026-11-2{day}T00:00:00.000+00:00" for day in (1, 2, 3))
+
+
+def synced(index: AnyStore, moment: str, documents: Sequence[Document], keep: int = 10) -> None:
+    """A sync that begins at a time."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("groundtune.index.sync.now", lambda: moment)
+        sync_all(index, {"given": Given(*documents)}, 200, keep=keep)
+
+
+def test_an_earlier_state_is_searched_as_it_was(open_store: OpenStore) -> None:
+    index = open_store()
+    assert index.knowledge_as_of() == ""
+    synced(index, FIRST, DOCUMENTS)
+    synced(index, SECOND, [document("kettle.md", "# Kettles\n\nA kettle whistles."), *DOCUMENTS[2:]])
+    synced(index, THIRD, DOCUMENTS[2:])
+    assert index.knowledge_as_of() == THIRD
+    for moment, boils, whistles, serves in ((FIRST, 1, 0, 1), (SECOND, 0, 1, 0), (THIRD, 0, 0, 0)):
+        then = index.as_of(moment)
+        found = [len(then.search_words(query, 5, EVERYONE)) for query in ("boils", "whistles", "serves")]
+        assert found == [boils, whistles, serves]
+        (hits,) = then.search_vectors(["kettle boils whistles"], 5, EVERYONE)
+        assert len(then.passages([id for id, _ in hits])) == 1 + (boils or whistles) + serves
+
+
+def test_what_was_open_then_and_is_closed_now_stays_closed(open_store: OpenStore) -> None:
+    index = open_store()
+    synced(index, FIRST, [document("a.md", "Margins."), document("b.md", "Margins too.", readers={"staff"})])
+    synced(index, SECOND, [document("a.md", "Margins.", readers={"staff"}), document("b.md", "Margins too.")])
+    then = index.as_of(FIRST)
+    for reader, seen in ((EVERYONE, 0), (Reader(frozenset({"guests"})), 0), (Reader(frozenset({"staff"})), 2)):
+        assert len(then.search_words("margins", 5, reader)) == seen
+        assert len(then.search_vectors(["margins"], 5, reader)[0]) == seen
+
+
+def test_states_that_are_kept_no_longer_cannot_be_asked(open_store: OpenStore) -> None:
+    index = open_store()
+    with pytest.raises(UserError, match="does not know what it held at 2026-11-21"):
+        index.as_of(FIRST)
+    for n, moment in enumerate((FIRST, SECOND, THIRD)):
+        synced(index, moment, [document("a.md", f"It is {n}.")], keep=1)
+    assert len(index.as_of(SECOND).search_words("1", 5, EVERYONE)) == 1
+    with pytest.raises(UserError, match="does not know what it held at 2026-11-21") as error:
+        index.as_of(FIRST)
+    assert f"the earliest state that is kept is of {SECOND}" in error.value.hint
+    assert index.vectors_of(["It is 0."]) == {}

@@ -1,33 +1,29 @@
 """After a sync the index holds what the sources hold, and nothing was embedded that it knew already."""
 
-import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from groundtune.errors import UserError
-from groundtune.index.sqlite import SqliteIndex
+from groundtune.index.store import embedded_text
 from groundtune.index.sync import Summary
 from groundtune.index.sync import sync as sync_all
 from groundtune.times import now
 from groundtune.types import Document, LeftOut, Section, Unchanged
 from tests.corpus import Given, HashingEmbedder, document, sync
-
-Open = Callable[..., SqliteIndex]
+from tests.stores import AnyStore, OpenStore
 
 RETURNS = document("returns.md", "# Returns\n\nSend the kettle back within thirty days.\n")
 PRICES = document("prices.md", "# Prices\n\nA kettle costs forty euros.\n\n# Discounts\n\nStudents pay half.\n")
 
 
-def brought(index: SqliteIndex, *documents: Document) -> Summary:
+def brought(index: AnyStore, *documents: Document) -> Summary:
     return sync(index, [*documents])
 
 
-def found(index: SqliteIndex, query: str) -> set[str]:
+def found(index: AnyStore, query: str) -> set[str]:
     """The documents that a search finds, by words and by vectors; both must know the same ones."""
     words = {p.document for p in index.passages([id for id, _ in index.search_words(query, 100)])}
     (scored,) = index.search_vectors([query], 100)
@@ -36,16 +32,16 @@ def found(index: SqliteIndex, query: str) -> set[str]:
     return words
 
 
-def test_what_is_added_is_found_by_words_and_by_vectors(open_index: Open) -> None:
-    index = open_index()
+def test_what_is_added_is_found_by_words_and_by_vectors(open_store: OpenStore) -> None:
+    index = open_store()
     assert brought(index, RETURNS, PRICES) == Summary(added=["returns.md", "prices.md"], embedded=3)
     assert index.counts() == (2, 3)
     assert found(index, "students pay half") == {"prices.md"}
 
 
-def test_a_second_sync_embeds_and_changes_nothing(open_index: Open) -> None:
+def test_a_second_sync_embeds_and_changes_nothing(open_store: OpenStore) -> None:
     embedder = HashingEmbedder()
-    index = open_index(embedder)
+    index = open_store(embedder)
     brought(index, RETURNS, PRICES)
     before, held = len(embedder.embedded), index.digest()
     assert brought(index, RETURNS, PRICES) == Summary(unchanged=2)
@@ -53,57 +49,55 @@ def test_a_second_sync_embeds_and_changes_nothing(open_index: Open) -> None:
     assert index.digest() == held
 
 
-def test_a_new_time_stamp_alone_changes_nothing(open_index: Open) -> None:
-    index = open_index()
+def test_a_new_time_stamp_alone_changes_nothing(open_store: OpenStore) -> None:
+    index = open_store()
     brought(index, RETURNS)
     touched = replace(RETURNS, stamp="another", changed="2027-01-01T00:00:00+00:00")
     assert brought(index, touched) == Summary(unchanged=1)
     assert brought(index, replace(touched, text="never looked at")) == Summary(unchanged=1)
 
 
-def test_in_a_changed_document_only_the_changed_passage_is_embedded(open_index: Open) -> None:
+def test_in_a_changed_document_only_the_changed_passage_is_embedded(open_store: OpenStore) -> None:
     embedder = HashingEmbedder()
-    index = open_index(embedder)
+    index = open_store(embedder)
     brought(index, PRICES)
     changed = document("prices.md", PRICES.text.replace("half", "a third"))
     assert brought(index, changed) == Summary(changed=["prices.md"], embedded=1)
     assert embedder.embedded[-1] == "Prices > Discounts\n# Discounts\n\nStudents pay a third."
 
 
-def test_the_old_text_of_a_changed_document_is_gone(open_index: Open) -> None:
-    index = open_index()
+def test_the_old_text_of_a_changed_document_is_gone(open_store: OpenStore) -> None:
+    index = open_store()
     brought(index, RETURNS, PRICES)
     brought(index, document("returns.md", "# Returns\n\nNo more kettles are taken.\n"), PRICES)
     assert found(index, "send back within thirty days") == set()
     assert found(index, "no more are taken") == {"returns.md"}
 
 
-def test_a_removed_document_is_gone(open_index: Open) -> None:
-    index = open_index()
+def test_a_removed_document_is_gone(open_store: OpenStore) -> None:
+    index = open_store()
     brought(index, RETURNS, PRICES)
     assert brought(index, PRICES) == Summary(removed=["returns.md"], unchanged=1)
     assert found(index, "send back within thirty days") == set()
     assert index.documents() == {"prices.md": PRICES.text}
 
 
-def test_no_word_and_no_vector_of_what_is_gone_stays_in_the_file(open_index: Open) -> None:
-    index = open_index()
+def test_no_word_and_no_vector_of_what_is_gone_stays(open_store: OpenStore) -> None:
+    index = open_store()
     brought(index, RETURNS, PRICES)
     brought(index, document("returns.md", "# Returns\n\nNo more kettles are taken.\n"))
     assert index.faults() == []
     assert [index.search_words(gone, 5) for gone in ("thirty", "students")] == [[], []]
-    with closing(sqlite3.connect(index.path)) as db:
-        assert db.execute("select count(vector) from passages").fetchone() == (1,)
-    index.close()
-    content = index.path.read_bytes()
-    assert b"taken" in content
-    assert b"thirty" not in content
-    assert b"Students" not in content
+    assert len(index.search_vectors(["thirty"], 5)[0]) == 1
+    assert list(index.vectors_of(map(embedded_text, index.all_passages()))) == [
+        "Returns\n# Returns\n\nNo more kettles are taken."
+    ]
+    assert index.vectors_of(["Returns\n# Returns\n\nSend the kettle back within thirty days."]) == {}
 
 
-def test_a_renamed_document_keeps_its_vectors(open_index: Open) -> None:
+def test_a_renamed_document_keeps_its_vectors(open_store: OpenStore) -> None:
     embedder = HashingEmbedder()
-    index = open_index(embedder)
+    index = open_store(embedder)
     brought(index, RETURNS, PRICES)
     before = len(embedder.embedded)
     assert brought(index, replace(RETURNS, id="moved/returns.md"), PRICES) == Summary(
@@ -113,8 +107,8 @@ def test_a_renamed_document_keeps_its_vectors(open_index: Open) -> None:
     assert found(index, "send back within thirty days") == {"moved/returns.md"}
 
 
-def test_equal_passages_of_two_documents_are_embedded_once(open_index: Open) -> None:
-    index = open_index()
+def test_equal_passages_of_two_documents_are_embedded_once(open_store: OpenStore) -> None:
+    index = open_store()
     assert brought(index, RETURNS, replace(RETURNS, id="copy.md")) == Summary(
         added=["returns.md", "copy.md"], embedded=1
     )
@@ -131,14 +125,14 @@ def test_equal_passages_of_two_documents_are_embedded_once(open_index: Open) -> 
     ],
     ids=lambda change: next(iter(change)),
 )
-def test_a_change_beside_the_text_is_a_change(open_index: Open, change: dict[str, Any]) -> None:
-    index = open_index()
+def test_a_change_beside_the_text_is_a_change(open_store: OpenStore, change: dict[str, Any]) -> None:
+    index = open_store()
     brought(index, RETURNS)
     assert brought(index, replace(RETURNS, stamp="another", **change)).changed == ["returns.md"]
 
 
-def test_another_passage_length_cuts_everything_anew(open_index: Open) -> None:
-    index = open_index()
+def test_another_passage_length_cuts_everything_anew(open_store: OpenStore) -> None:
+    index = open_store()
     long = document("long.md", "One two three four. " * 40)
     sync(index, [long], 400)
     few = index.counts()[1]
@@ -147,25 +141,25 @@ def test_another_passage_length_cuts_everything_anew(open_index: Open) -> None:
     assert max(len(p.text) for p in index.all_passages()) <= 100
 
 
-def test_a_source_without_documents_is_an_error_and_forgets_nothing(open_index: Open, tmp_path: Path) -> None:
-    index = open_index()
+def test_a_source_without_documents_is_an_error_and_forgets_nothing(open_store: OpenStore) -> None:
+    index = open_store()
     brought(index, RETURNS)
     (failed,) = brought(index).failed
     assert failed.error.message == "given held 1 documents and now holds none"
     with pytest.raises(UserError, match="no document could be read"):
-        brought(open_index(path=tmp_path / "empty"))
+        brought(open_store(name="empty"))
     assert found(index, "send back within thirty days") == {"returns.md"}
 
 
-def test_the_second_document_with_an_id_is_left_out_and_named(open_index: Open) -> None:
-    index = open_index()
+def test_the_second_document_with_an_id_is_left_out_and_named(open_store: OpenStore) -> None:
+    index = open_store()
     summary = sync(index, [RETURNS, replace(PRICES, id="returns.md")])
     assert [(item.id, "two documents" in item.reason) for item in summary.left_out] == [("returns.md", True)]
     assert index.documents() == {"returns.md": RETURNS.text}
 
 
-def test_of_two_sources_with_a_document_of_the_same_id_the_first_ones_counts(open_index: Open) -> None:
-    index = open_index()
+def test_of_two_sources_with_a_document_of_the_same_id_the_first_ones_counts(open_store: OpenStore) -> None:
+    index = open_store()
     first, second = Given(RETURNS), Given(replace(PRICES, id="returns.md"), PRICES)
     summary = sync_all(index, {"a": first, "b": second}, 200)
     assert [(item.id, item.reason.startswith("a, which comes first")) for item in summary.left_out] == [
@@ -177,8 +171,8 @@ def test_of_two_sources_with_a_document_of_the_same_id_the_first_ones_counts(ope
     assert index.documents() == {"returns.md": RETURNS.text, "prices.md": PRICES.text}
 
 
-def test_the_documents_of_a_source_that_left_the_config_go(open_index: Open) -> None:
-    index = open_index()
+def test_the_documents_of_a_source_that_left_the_config_go(open_store: OpenStore) -> None:
+    index = open_store()
     sync_all(index, {"a": Given(RETURNS), "b": Given(PRICES)}, 200)
     assert sync_all(index, {"b": Given(PRICES)}, 200, names=["a", "b"]).removed == []
     assert sync_all(index, {"b": Given(PRICES)}, 200).removed == ["returns.md"]
@@ -194,8 +188,8 @@ class Broken(Given):
         raise UserError("the server is down")
 
 
-def test_a_source_that_fails_keeps_what_the_index_has_and_stops_no_other(open_index: Open) -> None:
-    index = open_index()
+def test_a_source_that_fails_keeps_what_the_index_has_and_stops_no_other(open_store: OpenStore) -> None:
+    index = open_store()
     sync_all(index, {"a": Given(RETURNS, PRICES), "b": Given(document("b.md", "Old."))}, 200)
     read = index.knowledge_as_of()
     summary = sync_all(index, {"a": Broken(PRICES), "b": Given(document("b.md", "New."))}, 200)
@@ -221,43 +215,43 @@ class Trouble(Given):
 
 @pytest.mark.parametrize(("passing", "removed"), [(True, []), (False, ["returns.md"])])
 def test_what_cannot_be_read_stays_only_where_the_trouble_may_pass(
-    open_index: Open, passing: bool, removed: list[str]
+    open_store: OpenStore, passing: bool, removed: list[str]
 ) -> None:
-    index = open_index()
+    index = open_store()
     brought(index, RETURNS, PRICES)
     item = LeftOut("returns.md", "a time-out", passing)
     summary = sync_all(index, {"given": Trouble(item, PRICES)}, 200)
     assert (summary.removed, summary.left_out) == (removed, [item])
 
 
-def test_other_settings_of_a_source_make_its_stamps_worthless(open_index: Open) -> None:
-    index = open_index()
+def test_other_settings_of_a_source_make_its_stamps_worthless(open_store: OpenStore) -> None:
+    index = open_store()
     before, after = Given(RETURNS), Given(replace(RETURNS, text=RETURNS.text.upper()))  # of the same stamp
     sync_all(index, {"a": before}, 200, settings={"a": "one"})
     assert sync_all(index, {"a": after}, 200, settings={"a": "one"}).unchanged == 1
     assert sync_all(index, {"a": after}, 200, settings={"a": "other"}).changed == ["returns.md"]
 
 
-def test_a_document_without_a_time_gets_that_of_the_sync(open_index: Open) -> None:
-    index = open_index()
+def test_a_document_without_a_time_gets_that_of_the_sync(open_store: OpenStore) -> None:
+    index = open_store()
     brought(index, replace(RETURNS, changed=""), PRICES)
     changed = {passage.document: passage.changed for passage in index.all_passages()}
     assert changed["prices.md"] == PRICES.changed
     assert changed["returns.md"][:13] == now()[:13]
 
 
-def test_an_open_index_sees_what_another_connection_synced(open_index: Open) -> None:
-    index = open_index()
+def test_an_open_index_sees_what_another_connection_synced(open_store: OpenStore) -> None:
+    index = open_store()
     brought(index, RETURNS)
     assert found(index, "students pay half") == set()
-    brought(open_index(), RETURNS, PRICES)
+    brought(open_store(), RETURNS, PRICES)
     assert found(index, "students pay half") == {"prices.md"}
 
 
-def test_the_digest_is_that_of_the_content_not_of_the_way_to_it(open_index: Open, tmp_path: Path) -> None:
-    straight = open_index()
+def test_the_digest_is_that_of_the_content_not_of_the_way_to_it(open_store: OpenStore) -> None:
+    straight = open_store()
     brought(straight, RETURNS, PRICES)
-    winding = open_index(path=tmp_path / "other")
+    winding = open_store(name="other")
     brought(winding, PRICES, document("gone.md", "Gone."))
     assert winding.digest() != straight.digest()
     brought(winding, PRICES, RETURNS)

@@ -29,7 +29,7 @@ def workbook(*rows: Sequence[Any], name: str = "Fees") -> Any:
 def lines(book: Any) -> list[str]:
     """The lines below the sheet's name."""
     text = parse("a.xlsx", saved(book)).text
-    return text.split("\n")[2:]
+    return text.split("\n\n")[1:]
 
 
 def test_a_row_says_its_columns_and_a_sheet_is_a_section() -> None:
@@ -38,7 +38,7 @@ def test_a_row_says_its_columns_and_a_sheet_is_a_section() -> None:
     book.create_sheet("Staff").append(["Ann leads the workshop."])
     parsed = parse("prices.xlsx", saved(book))
     assert parsed.text == (
-        "Fees\n\nItem: Lamp; Fee: 3; Note: a b\nItem: Chair; Note: c\n\nStaff\n\nAnn leads the workshop."
+        "Fees\n\nItem: Lamp; Fee: 3; Note: a b\n\nItem: Chair; Note: c\n\nStaff\n\nAnn leads the workshop."
     )
     assert [section.heading for section in parsed.sections] == ["Fees", "Staff"]
     assert parsed.title == "prices"
@@ -104,13 +104,9 @@ def test_a_caption_stands_alone_and_a_blank_row_begins_a_table_with_its_own_head
     )
     assert lines(book) == [
         "Fees of 2026",
-        "",
         "Item: Lamp; Fee: 3; Note: a",
-        "",
         "Item: Chair; Fee: 9; Note: b",
-        "",
         "Town: Ulm; Street: Elm 3; Open: 9-17; Since: 2020-05-01",
-        "",
         "Contact: Ann",
     ]
 
@@ -133,7 +129,6 @@ def test_what_is_merged_over_rows_is_said_in_each() -> None:
     assert lines(book) == [
         "Group: Lamps; Item: Desk; Fee: 3",
         "Group: Lamps; Item: Floor; Fee: 4",
-        "",
         "Group: x; Item: y; Fee: 1",
     ]
 
@@ -141,15 +136,15 @@ def test_what_is_merged_over_rows_is_said_in_each() -> None:
 def test_a_cell_far_away_costs_next_to_nothing() -> None:
     book = workbook(["Item", "Fee", "Note"], ["Lamp", 3, "a"])
     book.active["XFD1048576"] = "far"
-    assert lines(book) == ["Item: Lamp; Fee: 3; Note: a", "", "far"]
+    assert lines(book) == ["Item: Lamp; Fee: 3; Note: a", "far"]
 
 
 def test_one_long_text_that_is_shared_by_many_cells_is_bounded() -> None:
     book = openpyxl.Workbook(write_only=True)
     sheet = book.create_sheet("Bomb")
-    for _ in range(700):
+    for _ in range(1_700):
         sheet.append(["x" * 30_000])
-    with pytest.raises(UserError, match=r"not readable as XLSX \(more than 20 million characters of text"):
+    with pytest.raises(UserError, match=r"not readable as XLSX \(more than 50 million characters of text"):
         parse("a.xlsx", saved(book))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,16 +52,29 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    ((version,),) = connection.execute("pragma user_version").fetchall()
-    ((tables,),) = connection.execute("select count(*) from sqlite_master").fetchall()
+    ((version, tables),) = connection.execute(  # at once: another process may be making them
+        "select user_version, (select count(*) from sqlite_master) from pragma_user_version"
+    ).fetchall()
     if tables and version != VERSION:
         raise UserError(f"{path} was made by another version of groundtune", 'run "groundtune sync --rebuild"')
     connection.execute("pragma auto_vacuum = incremental")  # before there are tables, or not at all
-    connection.execute("pragma journal_mode = wal")
+    _use_wal(connection)
     connection.execute("pragma synchronous = full")
     connection.execute("pragma secure_delete = on")  # what is forgotten is not to be read in the file either
     if not tables:
         connection.executescript(f"begin immediate; {SCHEMA} pragma user_version = {VERSION}; commit")
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Several processes may do this at once to a new file; SQLite does not wait here as it does elsewhere."""
+    for attempts_left in range(50, -1, -1):
+        try:
+            connection.execute("pragma journal_mode = wal")
+            return
+        except sqlite3.OperationalError as error:
+            if not attempts_left or error.sqlite_errorname != "SQLITE_BUSY":
+                raise
+            time.sleep(0.02)
 
 
 @contextmanager

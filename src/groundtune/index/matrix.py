@@ -24,6 +24,7 @@ SAMPLE = 20_000  # passages that the components are found on
 Numbers = np.ndarray[Any, np.dtype[np.int64]]
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
 Row = tuple[int, bytes, str]  # a passage's id, its vector, and its readers as JSON
+Basis = tuple["Vectors", int]  # components, and for how many more passages they are good enough
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Matrix:
     audience: Numbers
     audiences: tuple[str, ...]  # the different sets of readers that there are, as JSON
     _open: dict[frozenset[str], Mask] = field(default_factory=dict, compare=False)
+    _basis: Basis | None = field(default=None, compare=False)  # that of an earlier state
 
     @classmethod
     def empty(cls) -> Matrix:
@@ -57,16 +59,14 @@ class Matrix:
         new = np.frombuffer(b"".join(vector for _, vector, _ in added), np.float32)
         new = new.reshape(len(added), -1) if added else np.empty((0, self.vectors.shape[1]), np.float32)
         old = self.vectors[kept] if len(self.ids) else np.empty((0, new.shape[1]), np.float32)
-        changed = Matrix(
+        basis = self.__dict__.get("basis", self._basis)
+        return Matrix(
             np.concatenate([self.ids[kept], np.array([id for id, _, _ in added], np.int64)]),
             np.concatenate([old, new]),
             np.concatenate([self.audience[kept], np.array(numbers, np.int64)]),
             tuple(audiences),
+            _basis=basis and (basis[0], basis[1] - len(added)),
         )
-        basis = self.__dict__.get("components")  # good enough for an index that grew a little
-        if basis is not None and len(changed.ids) < 2 * len(self.ids):
-            changed.__dict__["components"] = basis
-        return changed
 
     def open_to(self, reader: Reader) -> Mask:
         """For each passage whether the reader may read it."""
@@ -102,12 +102,18 @@ class Matrix:
         return [(int(self.ids[row]), float(score)) for row, score in zip(rows[best], scores[best], strict=True)]
 
     @cached_property
-    def components(self) -> Vectors:
-        """The leading principal components of the vectors: shape (dimensions, COMPONENTS)."""
+    def basis(self) -> Basis:
+        """The components, found anew when the index has grown by a tenth since."""
+        if self._basis and self._basis[1] > 0:
+            return self._basis
         sample = self.vectors[:: max(1, len(self.ids) // SAMPLE)]
         _, directions = np.linalg.eigh(sample.T @ sample)  # ascending
-        leading: Vectors = np.ascontiguousarray(directions[:, ::-1][:, :COMPONENTS])
-        return leading
+        return np.ascontiguousarray(directions[:, ::-1][:, :COMPONENTS]), len(self.ids) // 10
+
+    @property
+    def components(self) -> Vectors:
+        """The leading principal components of the vectors: shape (dimensions, COMPONENTS)."""
+        return self.basis[0]
 
     @cached_property
     def coarse(self) -> Vectors:

@@ -11,7 +11,7 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -20,6 +20,7 @@ from groundtune.errors import UserError
 from groundtune.index import postgres_database as database
 from groundtune.index import postgres_words as postings
 from groundtune.index.local import Snapshot
+from groundtune.index.postgres_server import errors
 from groundtune.index.postgres_words import AUDIENCES
 from groundtune.index.sqlite import _both
 from groundtune.index.store import embedded_text
@@ -56,14 +57,14 @@ def rebuilding(url_env: str, schema: str, embedder: Embedder, language: str) -> 
         yield index
         index.settle()
     finally:
-        index.close()
+        index.discard()
 
 
 class PostgresIndex:
     """The index in a schema of a database. Satisfies `store.Store`."""
 
     def __init__(
-        self, url: str, embedder: Embedder, language: str = "english", schema: str = "groundtune", *, aside: bool = False
+        self, url: str, embedder: Embedder, language: str = "english", schema: str = "groundtune", aside: bool = False
     ) -> None:
         """Opens the index, or makes an empty one.
 
@@ -71,8 +72,7 @@ class PostgresIndex:
         where the server cannot be reached or used, or the index is another embedder's.
         """
         self.embedder = embedder
-        self._schema = schema
-        self._connect: Callable[[], Connection[Any]] = lambda: database.connect(url, schema, aside=aside)
+        self._url, self._schema, self._aside = url, schema, aside
         self._place = database.named(schema)
         self._analyzer = _analyzer(language)
         self._words_state = f"{language} {FORMAT}"
@@ -81,7 +81,7 @@ class PostgresIndex:
         self._added: dict[int, tuple[int, Counter[str]]] = {}  # passages, in the transaction that is open
         self._removed: list[int] = []
         self._changed = 0  # passages, since the server was last told to tidy up
-        self._db = self._connect()
+        self._db = database.connect(url, schema, aside=aside)
         try:
             self._read(self._check_embedder)
         except UserError:
@@ -110,7 +110,7 @@ class PostgresIndex:
         self, queries: Sequence[str], n: int, reader: Reader = EVERYONE
     ) -> list[list[tuple[int, float]]]:
         """For each query ids and cosines of the nearest passages, best first."""
-        if not queries or not self.counts()[1]:
+        if not queries or not self._rows("select 1 from vectors where alive limit 1"):
             return [[] for _ in queries]
         self._read(self._check_embedder)
         return [
@@ -223,9 +223,9 @@ class PostgresIndex:
                 f"the earliest state that is kept is of {kept}; [index] keep says how many are" if kept else "",
             )
         found = self._rows(
-            f"""select v.vector, then.readers, now.readers, {PASSAGE}
-                from passages p join vectors v on v.passage = p.id join audiences then on then.id = p.audience
-                left join documents d on d.id = p.document left join audiences now on now.id = d.audience
+            f"""select v.vector, was.readers, is_now.readers, {PASSAGE}
+                from passages p join vectors v on v.passage = p.id join audiences was on was.id = p.audience
+                left join documents d on d.id = p.document left join audiences is_now on is_now.id = d.audience
                 where p.born <= %(number)s and (p.died is null or p.died > %(number)s) order by p.id""",
             {"number": number},
         )
@@ -248,12 +248,12 @@ class PostgresIndex:
     @contextmanager
     def writing(self) -> Iterator[None]:
         """One transaction: all of its changes become visible together at its end, or none."""
-        with self._lock, database.errors(self._place):
+        with self._lock, errors(self._place):
             self._read(self._check_embedder)  # makes the connection anew where it was lost
             self._added, self._removed = {}, []
             try:
                 with self._db.transaction():
-                    database.alone(self._db, self._schema)
+                    database.alone(self._db, self._schema, aside=self._aside)
                     self._writing = True
                     yield
                     self._bring_words()
@@ -275,7 +275,7 @@ class PostgresIndex:
         rows, found, counted = [], [], []
         for p in passages:
             text = embedded_text(p)
-            counted.append(Counter(self._analyzer.analyze(clean(text))))
+            counted.append(self._counted(text))
             found.append(np.frombuffer(vectors[text], np.float32))
             rows.append(_storable([document.id, p.text, p.start, p.end, p.title, p.heading, p.page, version,
                                    document.changed, audience, digest(text), counted[-1].total(), sync]))  # fmt: skip
@@ -330,8 +330,14 @@ class PostgresIndex:
 
     def settle(self) -> None:
         """Puts an index that was made aside into its schema, in the place of the one that is there."""
-        with self._lock, database.errors(self._place):
+        with self._lock, errors(self._place):
             database.settle(self._db, self._schema)
+
+    def discard(self) -> None:
+        """Closes the connection, and drops what was made aside and not settled."""
+        with suppress(UserError), errors(self._place):  # where the server is lost, the next rebuild drops it
+            database.drop(self._db, database.aside_of(self._schema))
+        self.close()
 
     # ------------------------------------------------------------ inside
 
@@ -339,17 +345,17 @@ class PostgresIndex:
         """What is read from the server. A connection that was lost while nothing was being written is made anew."""
         from psycopg import OperationalError
 
-        with self._lock, database.errors(self._place):
+        with self._lock, errors(self._place):
             try:
                 return read(self._db)
             except OperationalError:
-                if self._writing or not self._db.closed:
+                if self._writing or self._aside or not self._db.closed:
                     raise
-                self._db = self._connect()
+                self._db = database.connect(self._url, self._schema)
                 return read(self._db)
 
     def _rows(self, query: str, values: Params | None = None) -> list[Any]:
-        return self._read(lambda db: db.execute(query.encode(), values).fetchall())
+        return self._read(lambda db: db.execute(query, values).fetchall())
 
     def _check_embedder(self, db: Connection[Any]) -> None:
         """Whose index it is can change while it is open: it may be rebuilt."""
@@ -373,10 +379,14 @@ class PostgresIndex:
         names = sorted(readers)
         given = json.dumps(names)
         rows = self._db.execute("select id from audiences where readers = %s", [given]).fetchall()
-        rows = rows or self._db.execute(
-            "insert into audiences (readers, names) values (%s, %s) returning id", [given, [*map(json.dumps, names)]]
-        ).fetchall()
+        if not rows:
+            made = "insert into audiences (readers, names) values (%s, %s) returning id"
+            rows = self._db.execute(made, [given, [json.dumps(name) for name in names]]).fetchall()
         return int(rows[0][0])
+
+    def _counted(self, text: str) -> Counter[str]:
+        """How often each word of a text is in it."""
+        return Counter(self._analyzer.analyze(clean(text)))
 
     def _set_fact(self, name: str, value: str) -> None:
         self._db.execute(
@@ -386,14 +396,16 @@ class PostgresIndex:
     def _bring_words(self) -> None:
         """Brings the words in step with the passages: those that this transaction changed, or all of them where the
         words are another language's."""
-        if self._rows("select from facts where name = 'words' and value = %s", [self._words_state]):
+        if self._rows("select 1 from facts where name = 'words' and value = %s", [self._words_state]):
             self._changed += len(self._removed) + len(self._added)
             postings.change(self._db, self._removed, self._added)
             return
         postings.clear(self._db)
         ids = [id for (id,) in self._rows("select id from passages where died is null order by id")]
         for start in range(0, len(ids), 1000):
-            rows = self._rows(f"select p.audience, {PASSAGE} from passages p where id = any(%s)", [ids[start : start + 1000]])
+            rows = self._rows(
+                f"select p.audience, {PASSAGE} from passages p where id = any(%s)", [ids[start : start + 1000]]
+            )
             some = {row[1]: (row[0], self._counted(embedded_text(Passage(*row[1:])))) for row in rows}
             with self._db.cursor() as cursor:
                 counts = [(words.total(), id) for id, (_, words) in some.items()]
@@ -419,8 +431,8 @@ def _groups(reader: Reader) -> list[str]:
 
 
 def _storable(values: Sequence[Any]) -> list[Any]:
-    """The values of a row, in their texts a mark for each sign that PostgreSQL cannot store."""
-    return [clean(value).replace("\0", "\ufffd") if isinstance(value, str) else value for value in values]
+    """The values of a row; PostgreSQL cannot store a NUL, so a mark stands in its place."""
+    return [value.replace("\0", "\ufffd") if isinstance(value, str) else value for value in values]
 
 
 def _bytes(vector: Any) -> bytes:

@@ -74,19 +74,17 @@ def _first_try(held: Sequence[int], weights: Sequence[float], rest: Sequence[flo
     return len(held)
 
 
-def change(
-    db: Connection[Any], removed: Sequence[int], added: Mapping[int, Counter[str]], audiences: Mapping[int, int]
-) -> None:
-    """Takes passages out and puts passages in, in the transaction that is open: the words of each and its audience."""
-    taken = _take(db, removed) if removed else 0
-    ids = _count(db, Counter(term for words in added.values() for term in words))
+def change(db: Connection[Any], removed: Sequence[int], added: Mapping[int, tuple[int, Counter[str]]]) -> None:
+    """Takes passages out and puts passages in, in the transaction that is open: the audience and the words of each."""
+    taken = _take(db, removed)
+    ids = _count(db, Counter(term for _, words in added.values() for term in words))
     with db.cursor().copy("copy postings (term, passage, tf, length, audience) from stdin") as copy:
-        for passage, words in added.items():
+        for passage, (audience, words) in added.items():
             for term, times in words.items():
-                copy.write_row((ids[term], passage, times, words.total(), audiences[passage]))
+                copy.write_row((ids[term], passage, times, words.total(), audience))
     db.execute(
         "update totals set passages = passages + %s, words = words + %s",
-        [len(added) - len(removed), sum(words.total() for words in added.values()) - taken],
+        [len(added) - len(removed), sum(words.total() for _, words in added.values()) - taken],
     )
 
 
@@ -145,4 +143,6 @@ def faults(db: Connection[Any]) -> list[str]:
            (select count(*) as passages, coalesce(sum(words), 0) as words from passages where died is null) p"""
     ).fetchall()
     found = [f"words: {missing} passages are missing, {many} are too many"] if missing or many else []
-    return found + ([f"words: the numbers of passages of {wrong} words, or of all, are wrong"] if wrong or not right else [])
+    if wrong or not right:
+        found.append(f"words: the numbers of passages of {wrong} words, or of all, are wrong")
+    return found

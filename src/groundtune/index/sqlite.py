@@ -1,7 +1,8 @@
 """The embedded index: one SQLite file is the truth, beside it the passages' words; their vectors are held in memory.
 
-A transaction of SQLite is what makes a change visible. The words are brought after it, and say which state of the file
-they were brought to: after a kill in between they are a step behind, and the next sync makes it up.
+A transaction of SQLite is what makes a change visible. What it adds is put among the words before it ends, and what it
+removes is taken from them after it, so the words of every passage that lives are there, whoever is killed when. They
+may hold more; search passes over it, and the next sync takes it out.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from groundtune.types import EVERYONE, Document, Embedder, Index, Passage, Reade
 from groundtune.workspace import digest, remove
 
 PATIENCE = 60  # seconds that a writer waits for another one
+UNIT = 1e-3  # so far a vector's length may be from 1
 
 PASSAGE = 'p.id, p.document, p.text, p.start, p."end", p.title, p.heading, p.page, p.version, p.changed'
 # What comes from outside is always bound, never written into a query.
@@ -51,8 +53,9 @@ class SqliteIndex(LocalIndex):
         self._state: object = None  # of the file when words and matrix were read
         self._added: list[int] = []  # passages, in the transaction that is open
         self._removed: list[int] = []
+        self._stale: set[int] = set()  # passages that are removed and, as far as is known, still among the words
         self._db = database.connect(self.path)
-        self._file: int | None = self.path.stat().st_ino
+        self._file = self.path.stat().st_ino
         try:
             self._check_embedder()
         except UserError:
@@ -140,17 +143,34 @@ class SqliteIndex(LocalIndex):
     def faults(self) -> list[str]:
         """What does not hold inside the index itself, in sentences."""
         found = []
-        ids = {int(id) for (id,) in self._rows("select id from passages where died is null")}
-        for what, others in (("words", self._current()[0].ids()), ("vectors", set(self._matrix.ids.tolist()))):
-            if others != ids:
-                found.append(f"{what}: {len(ids - others)} passages are missing, {len(others - ids)} are too many")
+        try:
+            words, matrix = self._current()
+            held, living = words.ids(), set(matrix.ids.tolist())
+        except UserError as error:
+            found.append(error.message)
+        else:
+            if held != living:
+                found.append(f"words: {len(living - held)} passages are missing, {len(held - living)} are too many")
+            if wrong := np.count_nonzero(~(np.abs(np.linalg.norm(matrix.vectors, axis=1) - 1) < UNIT)):
+                found.append(f"vectors: {wrong} are damaged")
+        for (id,) in self._rows("select id from documents union select document from passages where died is null"):
+            if not self._is_whole(id):
+                found.append(f"{id}: its text and its passages do not fit together")
         ((broken,),) = self._rows("pragma quick_check(1)")
         return found if broken == "ok" else [*found, f"{self.path}: {broken}"]
+
+    def _is_whole(self, id: str) -> bool:
+        """Whether a document's passages say what it says."""
+        document = self._rows("select text, title, version, readers from documents where id = ?", [id])
+        return bool(document) and all(
+            (document[0][0][p.start : p.end], *document[0][1:]) == (p.text, p.title, p.version, readers)
+            for p, readers, _ in self.passages_of(id)
+        )
 
     # ------------------------------------------------------------ time
 
     def as_of(self, moment: str) -> Index:
-        """The index as it was at a time. What is closed to a reader by now stays closed."""
+        """The index as it was at a time. What was closed to a reader since, stays closed."""
         rows = self._rows("select max(number), max(finished) from syncs where finished <= ?", [moment])
         number = rows[0][0]
         if number is None:
@@ -160,8 +180,9 @@ class SqliteIndex(LocalIndex):
                 f"the earliest state that is kept is of {kept}; [index] keep says how many are" if kept else "",
             )
         found = self._rows(
-            f"""select p.vector, p.readers, d.readers, {PASSAGE}
-                from passages p left join documents d on d.id = p.document
+            f"""with last as (select document, readers, max(id) from passages group by document)
+                select p.vector, p.readers, coalesce(d.readers, last.readers), {PASSAGE}
+                from passages p join last on last.document = p.document left join documents d on d.id = p.document
                 where p.born <= :number and (p.died is null or p.died > :number) order by p.id""",
             {"number": number},
         )
@@ -185,20 +206,19 @@ class SqliteIndex(LocalIndex):
     def writing(self) -> Iterator[None]:
         """One transaction: all of its changes become visible together at its end, or none."""
         with self._alone(), database.errors(self.path):
+            self._reopen()
             self._added, self._removed = [], []
             self._db.execute("begin immediate")
             try:
-                before = self._fact("state")
+                words = self._words_in_step()
                 yield
-                if self._added or self._removed:
-                    state = [str(int(before or 0) + 1)]
-                    self._db.execute("insert or replace into facts values ('state', ?)", state)
+                if added := set(self._added) - set(self._removed):
+                    self._change_words(words, added)
                 self._db.execute("commit")
             finally:
                 if self._db.in_transaction:  # SQLite has ended it by itself where the disk was full
                     self._db.execute("rollback")
-            if self._fact("words") != self._words_mark(self._fact("state")):
-                self._bring_words(before)
+            self._stale |= set(self._removed)
 
     def put(
         self, document: Document, source: str, version: str, passages: Iterable[Passage], vectors: Mapping[str, bytes]
@@ -240,6 +260,8 @@ class SqliteIndex(LocalIndex):
     def finish(self, sources: Collection[str], moment: str, keep: int) -> None:
         """Ends a sync: these sources were read whole at that time; so many earlier states stay to be asked."""
         with self.writing():
+            if self._stale:
+                self._change_words(self._words_in_step(), set())
             self._db.execute("update syncs set finished = ? where finished is null", [moment])
             for source in sources:
                 self._db.execute("insert or replace into facts values (?, ?)", [f"read {source}", moment])
@@ -260,6 +282,7 @@ class SqliteIndex(LocalIndex):
 
     def _rows(self, query: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[Any]:
         with self._lock, database.errors(self.path):
+            self._reopen()
             return self._db.execute(query, values).fetchall()
 
     @contextmanager
@@ -297,47 +320,37 @@ class SqliteIndex(LocalIndex):
             return int(rows[0][0])
         return int(self._db.execute("insert into syncs (finished) values (null)").lastrowid or 0)
 
-    def _fact(self, name: str) -> str:
-        rows = self._rows("select value from facts where name = ?", [name])
-        return rows[0][0] if rows else ""
-
-    # The fact `state` is another one after every transaction that changed passages; the fact `words` says for which
-    # folder of words and which state of the file that folder was last brought in step.
-
     @property
     def _words_folder(self) -> Path:
         return self.folder / f"words-{self._language}-{words.FORMAT}"
 
-    def _words_mark(self, state: str) -> str:
-        return f"{self._words_folder.name} {state}"
-
-    def _bring_words(self, before: str) -> None:
-        """Brings the words in step with the file: by what this transaction changed where they were in step with the
-        state `before`, else by comparing all."""
-        if self._fact("words") == self._words_mark(before) and self._words_folder.exists():
-            removed, added = set(self._removed), set(self._added)
-            brought = self._open_words()
-        else:
-            brought = self._open_words()
-            held = brought.ids()
-            live = {int(id) for (id,) in self._rows("select id from passages where died is null")}
-            removed, added = held - live, live - held
-        brought.change(sorted(removed), self._texts(sorted(added - removed)))
-        self._words = brought
-        self._rows("insert or replace into facts values ('words', ?)", [self._words_mark(self._fact("state"))])
-
-    def _open_words(self) -> Words:
-        """The folder of words, made anew where it is missing or damaged; those of other languages go."""
+    def _words_in_step(self) -> Words:
+        """The words of all passages that live, and beside them none but the stale ones; brought there where some are
+        missing, damaged, or of another language."""
         for other in self.folder.glob("words-*"):
             if other != self._words_folder:
                 remove(other)
+        ((live,),) = self._rows("select count(*) from passages where died is null")
         try:
-            return Words(self._words_folder, self._language)
+            self._words = self._open_words()
+            if self._words.count() == live + len(self._stale):
+                return self._words
+            held = self._words.ids()
         except WorkFailed:
             raise
         except UserError:
             remove(self._words_folder)
-            return Words(self._words_folder, self._language)
+            self._words, held = Words(self._words_folder, self._language), set()
+        living = {int(id) for (id,) in self._rows("select id from passages where died is null")}
+        self._stale = held - living
+        if missing := living - held:
+            self._change_words(self._words, missing)
+        return self._words
+
+    def _change_words(self, words: Words, added: set[int]) -> None:
+        """Puts passages among the words, and takes the stale ones out."""
+        stale, self._stale = self._stale, set()  # nothing is known of them if this fails
+        words.change(sorted(stale | added), self._texts(sorted(added)))
 
     def _texts(self, ids: Sequence[int]) -> Iterator[tuple[int, str]]:
         """What of these passages is searched for words, some at a time."""
@@ -349,52 +362,57 @@ class SqliteIndex(LocalIndex):
     def _current(self) -> tuple[Words, Matrix]:
         """Words and vectors; read again after another process, or this one, has changed the index."""
         with self._lock:
-            self._reopen()
-            ((others,),) = self._rows("pragma data_version")
-            state = (int(others), self._db.total_changes)
-            if self._words is None or self._state != state:
+            while self._state != (state := self._state_now()) or self._words is None:
                 self._matrix = self._read_matrix()
-                self._words = self._read_words()
-                self._state = state
+                there = (self._words_folder / "meta.json").exists()
+                self._words = self._open_words() if there else Words(None, self._language)
+                if self._state_now() == state:  # both are of one state
+                    self._state = state
+            if self._words.count() < len(self._matrix.ids):
+                missing = len(self._matrix.ids) - self._words.count()
+                raise UserError(
+                    f"{self._words_folder}: the words of {missing:,} passages are missing", 'run "groundtune sync"'
+                )
             return self._words, self._matrix
+
+    def _state_now(self) -> tuple[int, int]:
+        ((others,),) = self._rows("pragma data_version")
+        return int(others), self._db.total_changes
 
     def _reopen(self) -> None:
         """After a rebuild another file lies at the path: that is the index from now on."""
-        with database.errors(self.path):
-            number = self.path.stat().st_ino if self.path.exists() else None
-        if number is not None and number != self._file:
+        try:
+            number = self.path.stat().st_ino
+        except FileNotFoundError:  # for a moment there is none
+            return
+        if number != self._file and not self._db.in_transaction:
             self._db.close()
             self._db, self._file = database.connect(self.path), number
-            self._matrix, self._words = Matrix.empty(), None
+            self._matrix, self._words, self._stale = Matrix.empty(), None, set()
             self._check_embedder()
 
     def _read_matrix(self) -> Matrix:
         """The matrix with what has changed since it was last read."""
         last = int(self._matrix.ids[-1]) if len(self._matrix.ids) else 0
         with database.errors(self.path):
-            nested = self._db.in_transaction
-            if not nested:
-                self._db.execute("begin")  # both queries see one state
+            self._db.execute("begin")  # both queries see one state
             try:
                 live = self._rows("select id from passages where died is null")
                 added = self._rows(
                     "select id, vector, readers from passages where died is null and id > ? order by id", [last]
                 )
             finally:
-                if not nested:
-                    self._db.execute("commit")
+                self._db.execute("commit")
         try:
             return self._matrix.changed(np.array([id for (id,) in live], np.int64), added)
         except ValueError as error:
             raise database.damaged(self.path, error) from error
 
-    def _read_words(self) -> Words:
-        if not (self._words_folder / "meta.json").exists():
-            return Words(None, self._language)  # nothing was brought yet
-        if self._words is None or not self._words.lies_in(self._words_folder):
-            return Words(self._words_folder, self._language)
-        self._words.reload()
-        return self._words
+    def _open_words(self) -> Words:
+        if self._words is not None and self._words.lies_in(self._words_folder):
+            self._words.reload()
+            return self._words
+        return Words(self._words_folder, self._language)
 
 
 def _groups(reader: Reader) -> dict[str, str]:

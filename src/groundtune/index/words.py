@@ -5,6 +5,7 @@ It is made from the passages alone and can be made again from them at any time; 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -65,16 +66,23 @@ class Words:
         query = self._tantivy.Query
         with self._errors():
             writer = self._index.writer(HEAP, 1)
-            # By a query: delete_documents_by_term passes over unsigned numbers without a word (seen in tantivy 0.27).
-            writer.delete_documents_by_query(query.term_set_query(self._index.schema, "id", list(removed)))
-            for id, text in added:
-                document = self._tantivy.Document()
-                document.add_unsigned("id", id)
-                document.add_text("text", clean(text))
-                writer.add_document(document)
-            writer.commit()
-            writer.wait_merging_threads()
+            try:
+                # By a query: delete_documents_by_term passes over unsigned numbers without a word (seen in tantivy
+                # 0.27).
+                writer.delete_documents_by_query(query.term_set_query(self._index.schema, "id", list(removed)))
+                for id, text in added:
+                    document = self._tantivy.Document()
+                    document.add_unsigned("id", id)
+                    document.add_text("text", clean(text))
+                    writer.add_document(document)
+                writer.commit()
+            finally:
+                writer.wait_merging_threads()  # gives back the lock on the folder too
         self.reload()
+
+    def count(self) -> int:
+        """How many texts there are."""
+        return int(self._searcher.num_docs)
 
     def lies_in(self, folder: Path) -> bool:
         """Whether this is the index in that folder."""
@@ -101,15 +109,30 @@ class Words:
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
-        """What tantivy raises, as messages: a full disk as such, all else as damage, which the next sync mends."""
+        """What tantivy raises, as messages: a full disk as such, all else as damage."""
         folder = self._folder or Path("words")
         try:
-            with disk_errors(folder):
+            with disk_errors(folder), _numbered():
                 yield
         except UserError:
             raise
-        except (OSError, ValueError) as error:
-            raise UserError(f"{folder}: damaged ({error})", 'run "groundtune sync": it is made anew') from error
+        except BaseException as error:
+            if isinstance(error, (OSError, ValueError)) or type(error).__name__ == "PanicException":  # of Rust
+                hint = 'remove this folder and run "groundtune sync": it is made anew'
+                raise UserError(f"{folder}: damaged ({error})", hint) from error
+            raise
+
+
+@contextmanager
+def _numbered() -> Iterator[None]:
+    """tantivy says an error of the system in words alone; `disk_errors` knows it by its number."""
+    try:
+        yield
+    except ValueError as error:
+        found = re.search(r"\bOs { code: (\d+)", str(error))
+        if found is None:
+            raise
+        raise OSError(int(found[1]), str(error)) from error
 
 
 def clean(text: str) -> str:

@@ -78,7 +78,10 @@ def _export(folder: Path, name: str, target: Path) -> None:
     except OSError:
         raise  # a full disk says so itself
     except Exception as error:  # (whatever a model's own code raises)
-        raise UserError(f"{_where(name)}: cannot be exported to ONNX ({type(error).__name__}: {error})") from error
+        raise UserError(
+            f"{_where(name)}: cannot be exported to ONNX ({type(error).__name__}: {error})",
+            "choose another encoder, for example all-minilm-l6-v2",
+        ) from error
 
 
 def _load(folder: Path, name: str) -> tuple[Any, Any]:

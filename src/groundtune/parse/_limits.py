@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-MOST_TEXT = 20_000_000  # characters of one document: some 10,000 pages
+MOST_TEXT = 50_000_000  # characters of one document: some 25,000 pages
 _MOST_UNPACKED = 200_000_000  # bytes: a small file that unpacks to more is an attack, not a text
 _MOST_MEMBERS = 10_000
 _MEMBER = b"PK\x01\x02"  # what each line of a zip's table of contents begins with

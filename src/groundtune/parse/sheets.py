@@ -40,7 +40,7 @@ def xlsx(data: bytes) -> Parsed:
                 lines.append(line)
             if lines:
                 outline.heading(1, sheet.title)
-                outline.verbatim("\n".join(lines))
+                outline.verbatim("\n\n".join(filter(None, lines)))  # each row a paragraph, which a passage keeps whole
         return replace(outline.parsed(), title=one_line(book.properties.title or ""))
 
 

@@ -1,24 +1,22 @@
-"""Finds passages by words and vectors together: a convex combination of both scores, each scaled to 0..1 per query.
-
-Bruch, Gai and Ingber 2023, "An Analysis of Fusion Functions for Hybrid Retrieval", prefer it to fusing ranks.
-"""
+"""Finds passages by words and vectors together: a convex combination of both scores (see _fusion.py)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import Field
 
+from groundtune.retrieve._fusion import DEFAULT_WEIGHT, fuse
 from groundtune.types import EVERYONE, Hit, Index, Reader, Retriever
 
-POOL = 100  # candidates of each kind that are fused
+POOL = 100  # candidates of each kind that are fused, at the least
 
 
 def create(
     index: Index,
     *,
-    weight: Annotated[float, Field(ge=0, le=1)] = 0.6,
+    weight: Annotated[float, Field(ge=0, le=1)] = DEFAULT_WEIGHT,
     min_similarity: Annotated[float, Field(ge=-1, le=1)] = 0.2,
 ) -> Retriever:
     """A retriever over words and vectors.
@@ -37,9 +35,10 @@ class HybridRetriever:
 
     def search(self, queries: Sequence[str], k: int, reader: Reader = EVERYONE) -> list[list[Hit]]:
         """For each query its `k` best passages by the fused score."""
-        by_vectors = self._index.search_vectors(queries, POOL, reader)
+        pool = max(POOL, k)
+        by_vectors = self._index.search_vectors(queries, pool, reader)
         return [
-            self._fuse(self._index.search_words(query, POOL, reader), vectors, k)
+            self._fuse(self._index.search_words(query, pool, reader), vectors, k)
             for query, vectors in zip(queries, by_vectors, strict=True)
         ]
 
@@ -47,22 +46,9 @@ class HybridRetriever:
         if not vectors or vectors[0][1] < self._min_similarity:
             return []
         bm25, cosine = dict(words), dict(vectors)
-        scaled_words, scaled_vectors = _scaled(bm25), _scaled(cosine)
-        score = {
-            id: (1 - self._weight) * scaled_words.get(id, 0.0) + self._weight * scaled_vectors.get(id, 0.0)
-            for id in bm25 | cosine
-        }
+        score = fuse(bm25, cosine, self._weight)
         best = sorted(score, key=lambda id: (-score[id], id))[:k]
         return [
             Hit(p, score[p.id], {"words": bm25.get(p.id, 0.0), "vectors": cosine.get(p.id, 0.0)})
             for p in self._index.passages(best)
         ]
-
-
-def _scaled(scores: Mapping[int, float]) -> dict[int, float]:
-    """Scores moved to 0..1; a passage outside the pool counts as the pool's worst."""
-    if not scores:
-        return {}
-    low, high = min(scores.values()), max(scores.values())
-    span = high - low
-    return {id: (score - low) / span if span else 1.0 for id, score in scores.items()}

@@ -23,6 +23,9 @@ from groundtune.sources._walk import File, Rules, files
 from groundtune.types import Document, LeftOut, Section, Source, Unchanged
 
 
+SLOW = 5.0  # seconds; a file that took longer and could not be read is not tried again by this process
+
+
 class Said(Protocol):
     """What a sidecar says; see groundtune.parse."""
 
@@ -89,6 +92,7 @@ class Folder:
         self._parser = parser
         self._rules = rules
         self._max_megabytes = max_megabytes
+        self._refused: dict[str, tuple[str, LeftOut]] = {}  # id -> stamp, reason: what took long to be of no use
 
     def documents(
         self, known: Mapping[str, str], left_out: Callable[[LeftOut], None]
@@ -109,10 +113,18 @@ class Folder:
         empty = True
         for file in files(root, self._rules, known, leave_out):
             document: Document | Unchanged
+            stamp, refused = self._refused.get(file.id, ("", None))
+            if refused and stamp == file.stamp:
+                leave_out(refused)
+                continue
+            began = time.monotonic()
             try:
                 document = Unchanged(file.id) if known.get(file.id) == file.stamp else self._read(root, file, now)
             except (UserError, OSError) as error:
-                leave_out(why(file.id, error))
+                item = why(file.id, error)
+                leave_out(item)
+                if time.monotonic() - began > SLOW and not item.passing:
+                    self._refused[file.id] = file.stamp, item
             else:
                 empty = False
                 yield document

@@ -59,6 +59,7 @@ class Sql:
 
     def __init__(self, database: Database, columns: Columns, prefix: str) -> None:
         self.database = database
+        self.may_be_empty = database.may_be_empty
         self.columns = columns
         self.prefix = prefix
 

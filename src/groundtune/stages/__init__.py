@@ -1,4 +1,4 @@
-"""The line of the design, as plain function calls: split, sync, prompts, tune, measure, decide, report.
+"""The line of the design, as plain function calls: split, sync, retrieval, prompts, tune, measure, decide, report.
 
 Every stage reads what the ones before it left in the workspace, and is skipped when the digest of its inputs is the one
 that it last finished with.
@@ -10,6 +10,7 @@ from groundtune.project import Project
 from groundtune.stages.build import approach, prompts_stage, tune_stage
 from groundtune.stages.data import bring, differences, split_stage, sync_stage
 from groundtune.stages.judge import check_settings, decide_stage, measure_stage, report_stage, visible_difference
+from groundtune.stages.retrieval import retrieval_stage
 from groundtune.types import Json
 
 __all__ = [
@@ -19,8 +20,10 @@ __all__ = [
     "decide_stage",
     "differences",
     "measure_stage",
+    "prepare",
     "prompts_stage",
     "report_stage",
+    "retrieval_stage",
     "run",
     "split_stage",
     "sync_stage",
@@ -29,11 +32,19 @@ __all__ = [
 ]
 
 
+def prepare(project: Project) -> Json:
+    """What every stage from here on needs: the split, the index in step, retrieval fitted. Returns the split's facts."""
+    facts = split_stage(project)
+    sync_stage(project)
+    retrieval_stage(project)
+    return facts
+
+
 def run(project: Project) -> Json:
     """The whole line, from sources to report. Returns the verdict (see docs/verdict.md)."""
     split_stage(project)
     check_settings(project)
-    sync_stage(project)
+    prepare(project)
     measure_stage(project)  # which chooses prompts and trains the adapter first
     verdict = decide_stage(project)
     report_stage(project)

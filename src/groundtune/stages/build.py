@@ -17,7 +17,7 @@ from groundtune.measure.prompting import candidate_templates, choose_template
 from groundtune.models.backend import TunableBackend
 from groundtune.project import Project
 from groundtune.prompts import Shot, Template, trained
-from groundtune.stages.data import file_digest, split_stage, train_examples
+from groundtune.stages.data import file_digest, open_examples, split_stage, train_examples
 from groundtune.tune.recipes import Material, Row, mixed
 from groundtune.types import EVERYONE, Example, Json, Passage, Reader
 from groundtune.workspace import digest
@@ -34,7 +34,7 @@ def prompts_stage(project: Project) -> Json:
     if done is not None:
         return done
     templates, asked = candidate_templates(
-        _open_to(project, EVERYONE), _gold(project), table.candidates_on, project.config.examples.seed
+        open_examples(project, EVERYONE), _gold(project), table.candidates_on, project.config.examples.seed
     )
     if table.name != "auto":
         names = [template.name for template in templates]
@@ -146,7 +146,8 @@ def build_inputs(project: Project) -> str:
     index = project.index.digest()
     models = [(table.name, _weights_digest(table.name)) for table in (config.model, config.embedder)]
     train = file_digest(project.workspace.train)
-    return digest([models, config.model.base_url, config.retrieve, index, train, groundtune.__version__])
+    fitted = project.workspace.last("retrieval")
+    return digest([models, config.model.base_url, config.retrieve, fitted, index, train, groundtune.__version__])
 
 
 def prompts_inputs(project: Project) -> str:
@@ -193,7 +194,7 @@ def _material(project: Project) -> Material:
     with_retriever = any(row.retriever for row in rows(project, "tuned").values())
     reads_documents = project.config.question == "knowledge" and bool(project.sources)
     return Material(
-        examples=_open_to(project, reader),
+        examples=open_examples(project, reader),
         search=partial(project.retriever.search, reader=reader) if with_retriever else None,
         holds=holds_evidence,
         allowed=allowed,
@@ -209,19 +210,13 @@ def _tuning_reader(project: Project) -> Reader:
     return Reader(frozenset(project.config.tune.readers))
 
 
-def _open_to(project: Project, reader: Reader) -> list[Example]:
-    """The train examples without those whose evidence lies in documents that are closed to the reader."""
-    closed = project.index.versions().keys() - project.index.documents(reader).keys()
-    return [e for e in train_examples(project) if not any(piece.document in closed for piece in e.evidence)]
-
-
 def _kept_out(project: Project) -> str:
     """What tuning does not read although it is in the index, in a sentence; empty where it reads all."""
     reader = _tuning_reader(project)
     documents = len(project.index.versions()) - len(project.index.documents(reader))
     if not documents:
         return ""
-    examples = len(train_examples(project)) - len(_open_to(project, reader))
+    examples = len(train_examples(project)) - len(open_examples(project, reader))
     return (
         f"kept out of tuning: {documents:,} documents that not everyone may read and {examples:,} examples about them, "
         "for a model tells what it was tuned on to whoever asks it ([tune] readers names groups to read as)"

@@ -16,7 +16,7 @@ from groundtune.index.store import Store
 from groundtune.index.sync import Summary, sync
 from groundtune.index.verify import Difference, verify
 from groundtune.project import EXAMPLES, InMemory, Project, open_index
-from groundtune.types import Example, Json
+from groundtune.types import Example, Json, Reader
 from groundtune.workspace import digest, read_jsonl, write_jsonl, writing
 
 LONGEST_ANSWER = 256  # tokens
@@ -165,6 +165,12 @@ def train_examples(project: Project) -> list[Example]:
     """What tuning and the choice of prompts may see."""
     split_stage(project)
     return [from_row(row) for row in read_jsonl(project.workspace.train)]
+
+
+def open_examples(project: Project, reader: Reader) -> list[Example]:
+    """The train examples without those whose evidence lies in documents that are closed to the reader."""
+    closed = project.index.versions().keys() - project.index.documents(reader).keys()
+    return [e for e in train_examples(project) if not any(piece.document in closed for piece in e.evidence)]
 
 
 def test_examples(project: Project) -> list[Example]:
