@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from groundtune import stages
-from groundtune.asking import Asked, ask, place
+from groundtune.asking import Asked, ask
 from groundtune.config import load
 from groundtune.errors import UserError
 from groundtune.project import Project
+from groundtune.searching import place
 from groundtune.types import Answer, Citation
 from tests import tiny as small
 from tests.tiny import Tiny

@@ -17,7 +17,7 @@ def test_a_solved_case_is_a_document_with_question_and_answer() -> None:
 
     assert [case.text for case in cases] == ["Q: What is 1?\nA: seven", "Q: What is 2?\nA: "]
     assert [case.id for case in cases] == [solved_case(example(1)), solved_case(example(2))]
-    assert cases[0].digest != cases[1].digest
+    assert cases[0].stamp != cases[1].stamp
 
 
 def test_a_train_question_never_finds_its_own_solved_case_and_still_finds_k() -> None:

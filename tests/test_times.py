@@ -22,7 +22,7 @@ def test_a_time_is_kept_in_utc_and_a_day_means_its_end(text: str, expected: str)
 
 @pytest.mark.parametrize("text", ["", "yesterday", "2026-13-01", "14:30"])
 def test_what_is_no_time_is_named(text: str) -> None:
-    with pytest.raises(UserError, match="--as-of .* is no time"):
+    with pytest.raises(UserError, match=r"--as-of .* is no time"):
         moment(text, "--as-of")
 
 
@@ -38,5 +38,5 @@ def test_a_duration_has_a_unit(text: str, expected: float) -> None:
 
 @pytest.mark.parametrize("text", ["", "0s", "5", "h", "-1h", "1w", "１h"])
 def test_what_is_no_duration_is_named(text: str) -> None:
-    with pytest.raises(UserError, match="every = .* is not a duration"):
+    with pytest.raises(UserError, match=r"every = .* is not a duration"):
         seconds(text, "every")

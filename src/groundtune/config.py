@@ -81,6 +81,8 @@ class RetrieveTable(OpenTable):
 
     kind: str = "hybrid"
     k: int = Field(default=3, ge=1, le=20)  # passages in a prompt
+    reranker: str | None = None  # a cross-encoder: "hf:org/name", a folder; None: the retriever's order stays
+    rerank: int = Field(default=20, ge=1, le=200)  # passages that the reranker reads for a question
 
 
 class ExamplesTable(Table):
@@ -241,13 +243,14 @@ def _anchored(config: Config, folder: Path) -> Config:
         path = table.options.get("path")
         return table.model_copy(update={"path": str(anchored(path))}) if isinstance(path, str) else table
 
-    examples = config.examples.path
+    examples, reranker = config.examples.path, config.retrieve.reranker
     return config.model_copy(
         update={
             "workspace": WorkspaceTable(path=anchored(config.workspace.path)),
             "sources": tuple(map(source, config.sources)),
             "examples": config.examples.model_copy(update={"path": examples and anchored(examples)}),
             "model": config.model.model_copy(update={"name": model(config.model.name)}),
+            "retrieve": config.retrieve.model_copy(update={"reranker": reranker and model(reranker)}),
             "embedder": config.embedder.model_copy(update={"name": model(config.embedder.name)}),
         }
     )

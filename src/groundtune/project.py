@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from functools import cached_property
 from pathlib import Path
 
@@ -12,11 +13,12 @@ from groundtune.errors import UserError
 from groundtune.examples.read import Loaded, read_examples
 from groundtune.index.sqlite import SqliteIndex
 from groundtune.index.store import Store
-from groundtune.models import load_backend, load_embedder
+from groundtune.models import load_backend, load_embedder, load_reranker
 from groundtune.models.backend import Backend
 from groundtune.models.weights import needs_conversion
-from groundtune.types import Document, Index, LeftOut, NoProgress, Progress, Retriever, Source, Unchanged
-from groundtune.workspace import Workspace
+from groundtune.retrieve._reranked import RerankedRetriever
+from groundtune.types import Document, Index, LeftOut, NoProgress, Progress, Reranker, Retriever, Source, Unchanged
+from groundtune.workspace import Workspace, writing
 
 EXAMPLES = "examples"  # the name of the source that the examples' own documents are
 
@@ -78,7 +80,12 @@ class Project:
         fitted = self.workspace.last("retrieval") if table.kind == "hybrid" else {}
         options = {"weight": fitted["weight"], **table.options} if "weight" in fitted else table.options
         retriever: Retriever = plug.make("retrieve", table.kind, options, index, where="[retrieve]")
-        return retriever
+        return RerankedRetriever(retriever, self._reranker, table.rerank) if self._reranker else retriever
+
+    @cached_property
+    def _reranker(self) -> Reranker | None:
+        name = self.config.retrieve.reranker
+        return load_reranker(name) if name else None
 
     @cached_property
     def backend(self) -> Backend:
@@ -103,5 +110,23 @@ class InMemory:
 
 def open_index(config: Config, folder: Path) -> Store:
     """The index of a config, in this folder where it is kept in files."""
-    embedder = load_embedder(config.embedder)
-    return SqliteIndex(folder, embedder, config.index.language)
+    table, embedder = config.index, load_embedder(config.embedder)
+    if table.store == "postgres":
+        from groundtune.index.postgres import open_postgres
+
+        return open_postgres(table.url_env, table.schema_name, embedder, table.language)
+    return SqliteIndex(folder, embedder, table.language)
+
+
+@contextmanager
+def rebuilding_index(config: Config, folder: Path) -> Iterator[Store]:
+    """An empty index beside that of a config, to be filled. Where the block ends well it takes its place, whole."""
+    table, embedder = config.index, load_embedder(config.embedder)
+    if table.store == "postgres":
+        from groundtune.index.postgres import rebuilding
+
+        with rebuilding(table.url_env, table.schema_name, embedder, table.language) as server:
+            yield server
+        return
+    with writing(folder) as aside, closing(SqliteIndex(aside, embedder, table.language)) as index:
+        yield index

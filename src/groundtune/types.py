@@ -258,6 +258,14 @@ class Retriever(Protocol):
         ...
 
 
+class Reranker(Protocol):
+    name: str
+
+    def score(self, query: str, passages: Sequence[str]) -> list[float]:
+        """How well each passage answers the query; higher is better."""
+        ...
+
+
 class Generator(Protocol):
     name: str
 

@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 
 from groundtune import parse, plug
-from groundtune.errors import WorkFailed
 from groundtune.index import database
 from groundtune.index import sync as sync_module
 from groundtune.index.chunk import chunk
@@ -25,15 +24,17 @@ from groundtune.index.sync import sync as sync_all
 from groundtune.index.verify import verify
 from groundtune.index.words import Words
 from groundtune.types import Document, Source
-from tests.corpus import HashingEmbedder, document, sync
+from tests.corpus import HashingEmbedder
 from tests.processes import send, start, wait
 
 Open = Callable[..., SqliteIndex]
 Shelf = dict[tuple[str, str], list[str]]  # document and version -> the texts of its passages
 
+AT_ONCE = 8  # documents in a transaction
 LENGTH = 120  # characters of a passage
 WORDS = ("kettle", "lamp", "pump", "garden", "price", "return", "water", "light", "seed", "delivery")
 KILLS = 60
+LONG = 0.08  # seconds that a sync takes here, more or less
 
 
 @pytest.fixture
@@ -49,8 +50,6 @@ def source(docs: Path) -> Source:
 
 
 def brought(index: SqliteIndex, docs: Path) -> Summary:
-    """A sync of eight documents a transaction."""
-    sync_module.AT_ONCE = 8
     return sync_all(index, {"docs": source(docs)}, LENGTH, keep=1)
 
 
@@ -85,9 +84,14 @@ def sync_and_die(folder: Path, docs: Path, begun: Path, moment: tuple[str, int])
         change(*arguments)
         count_down("after the words")
 
+    sync_module.AT_ONCE = AT_ONCE
     Killing.moment = moment
     Words.change = changing  # type: ignore[method-assign]
     database.sqlite3.connect = partial(sqlite3.connect, factory=Killing)  # type: ignore[attr-defined]
+    import filelock  # noqa: F401
+    import tantivy  # noqa: F401
+
+    shelve(docs, {})  # what is imported by then takes no time of the sync's
     begun.touch()
     brought(SqliteIndex(folder, HashingEmbedder()), docs)
 
@@ -152,11 +156,11 @@ def test_a_sync_that_is_killed_anywhere_loses_nothing(memory: Path) -> None:
         begun.unlink(missing_ok=True)
         process = start(sync_and_die, folder, docs, begun, aimed.pop() if aimed else ("", 0))
         if not aimed and wait(process, begun.exists):
-            time.sleep(draw.uniform(0, 0.12))
+            time.sleep(draw.uniform(0, LONG))
             send(process, signal.SIGKILL)
         process.join()
         assert process.exitcode in (0, -9)
-        killed += process.exitcode == -9
+        killed += process.exitcode == -9; print(process.exitcode, end=" ")
         with closing(SqliteIndex(folder, HashingEmbedder())) as index:
             check(index, shelf)
             if draw.random() < 0.2:  # else the next one finds what several have left

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
@@ -63,3 +64,13 @@ class Snapshot(LocalIndex):
 
     def _current(self) -> tuple[Words, Matrix]:
         return self._words, self._matrix
+
+
+def open_to_both(then: str, now: str | None) -> str:
+    """Who may read what was open to some then and is open to others now: those in both (as JSON)."""
+    if now in (None, "[]", then):
+        return then
+    if then == "[]":
+        return str(now)
+    both = set(json.loads(then)) & set(json.loads(str(now)))
+    return json.dumps(sorted(both) or [None])  # [null]: a group that nobody is in

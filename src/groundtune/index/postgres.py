@@ -19,12 +19,11 @@ import numpy as np
 from groundtune.errors import UserError
 from groundtune.index import postgres_database as database
 from groundtune.index import postgres_words as postings
-from groundtune.index.local import Snapshot
+from groundtune.index.local import Snapshot, open_to_both
 from groundtune.index.postgres_server import errors
 from groundtune.index.postgres_words import AUDIENCES
-from groundtune.index.sqlite import _both
 from groundtune.index.store import embedded_text
-from groundtune.index.words import FORMAT, _analyzer, clean
+from groundtune.index.words import FORMAT, analyzer, clean
 from groundtune.types import EVERYONE, Document, Embedder, Index, Passage, Reader
 from groundtune.workspace import digest
 
@@ -74,7 +73,7 @@ class PostgresIndex:
         self.embedder = embedder
         self._url, self._schema, self._aside = url, schema, aside
         self._place = database.named(schema)
-        self._analyzer = _analyzer(language)
+        self._analyzer = analyzer(language)
         self._words_state = f"{language} {FORMAT}"
         self._lock = threading.RLock()
         self._writing = False
@@ -233,7 +232,7 @@ class PostgresIndex:
         return Snapshot(
             passages,
             [embedded_text(passage) for passage in passages],
-            [(row[3], _bytes(row[0]), _both(row[1], row[2])) for row in found],
+            [(row[3], _bytes(row[0]), open_to_both(row[1], row[2])) for row in found],
             self.embedder,
             self._words_state.split()[0],
         )

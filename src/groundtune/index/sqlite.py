@@ -18,7 +18,7 @@ import numpy as np
 
 from groundtune.errors import UserError, WorkFailed
 from groundtune.index import database, words
-from groundtune.index.local import LocalIndex, Snapshot
+from groundtune.index.local import LocalIndex, Snapshot, open_to_both
 from groundtune.index.matrix import Matrix
 from groundtune.index.store import embedded_text
 from groundtune.index.words import Words
@@ -190,7 +190,7 @@ class SqliteIndex(LocalIndex):
         return Snapshot(
             passages,
             [embedded_text(passage) for passage in passages],
-            [(row[3], row[0], _both(row[1], row[2])) for row in found],
+            [(row[3], row[0], open_to_both(row[1], row[2])) for row in found],
             self.embedder,
             self._language,
         )
@@ -417,13 +417,3 @@ class SqliteIndex(LocalIndex):
 
 def _groups(reader: Reader) -> dict[str, str]:
     return {"groups": json.dumps(sorted(reader.groups))}
-
-
-def _both(then: str, now: str | None) -> str:
-    """Who may read what was open to some then and is open to others now: those in both (as JSON)."""
-    if now in (None, "[]", then):
-        return then
-    if then == "[]":
-        return str(now)
-    both = set(json.loads(then)) & set(json.loads(str(now)))
-    return json.dumps(sorted(both) or [None])  # [null]: a group that nobody is in

@@ -44,7 +44,7 @@ class Words:
             if folder is not None:
                 folder.mkdir(parents=True, exist_ok=True)
             self._index = tantivy.Index(schema.build(), path=None if folder is None else str(folder))
-            self._analyzer = _analyzer(language)
+            self._analyzer = analyzer(language)
             self._index.register_tokenizer("stems", self._analyzer)
             self._searcher = self._index.searcher()
 
@@ -140,7 +140,7 @@ def clean(text: str) -> str:
     return text.encode(errors="replace").decode()
 
 
-def _analyzer(language: str) -> Any:
+def analyzer(language: str) -> Any:
     """Splits a text at whatever is no letter and no digit; case, accents and the endings of words do not count."""
     from tantivy import Filter, TextAnalyzerBuilder, Tokenizer
 

@@ -1,10 +1,10 @@
-"""Generators and embedders: one file a backend. A model's name says which backend it is for (see docs/models.md)."""
+"""Generators, embedders, rerankers: one file a backend. A model's name says which one it is for (see docs/models.md)."""
 
 from __future__ import annotations
 
 from groundtune.config import EmbedderTable, ModelTable
 from groundtune.models.backend import Backend
-from groundtune.types import Embedder
+from groundtune.types import Embedder, Reranker
 
 
 def load_backend(table: ModelTable) -> Backend:
@@ -32,3 +32,11 @@ def load_embedder(table: EmbedderTable) -> Embedder:
     from groundtune.models.weights import find_weights
 
     return OnnxEmbedder(find_weights(table.name, "[embedder] name"), table.name)
+
+
+def load_reranker(name: str) -> Reranker:
+    """The cross-encoder of `[retrieve] reranker`; nothing heavy is imported before its first use."""
+    from groundtune.models.rerank import CrossEncoder
+    from groundtune.models.weights import find_weights
+
+    return CrossEncoder(find_weights(name, "[retrieve] reranker"), name)

@@ -22,7 +22,6 @@ from groundtune.sources._files import read, settled, why
 from groundtune.sources._walk import File, Rules, files
 from groundtune.types import Document, LeftOut, Section, Source, Unchanged
 
-
 SLOW = 5.0  # seconds; a file that took longer and could not be read is not tried again by this process
 
 

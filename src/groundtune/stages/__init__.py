@@ -33,7 +33,7 @@ __all__ = [
 
 
 def prepare(project: Project) -> Json:
-    """What every stage from here on needs: the split, the index in step, retrieval fitted. Returns the split's facts."""
+    """What all further stages need: the split, the index in step, retrieval fitted. Returns the split's facts."""
     facts = split_stage(project)
     sync_stage(project)
     retrieval_stage(project)

@@ -15,9 +15,9 @@ from groundtune.examples.store import from_row, to_row
 from groundtune.index.store import Store
 from groundtune.index.sync import Summary, sync
 from groundtune.index.verify import Difference, verify
-from groundtune.project import EXAMPLES, InMemory, Project, open_index
+from groundtune.project import EXAMPLES, InMemory, Project, rebuilding_index
 from groundtune.types import Example, Json, Reader
-from groundtune.workspace import digest, read_jsonl, write_jsonl, writing
+from groundtune.workspace import digest, read_jsonl, write_jsonl
 
 LONGEST_ANSWER = 256  # tokens
 NAMED = 10  # documents that a sync names one by one
@@ -111,12 +111,8 @@ def bring(project: Project, only: Collection[str] | None = None, index: Store | 
 
 def rebuilt(project: Project) -> Summary:
     """The index made from nothing. It takes the old one's place at its end, whole."""
-    with writing(project.workspace.index) as folder:
-        index = open_index(project.config, folder)
-        try:
-            summary = bring(project, index=index)
-        finally:
-            index.close()
+    with rebuilding_index(project.config, project.workspace.index) as index:
+        summary = bring(project, index=index)
     project.forget_index()
     return summary
 

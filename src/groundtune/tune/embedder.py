@@ -8,22 +8,13 @@ al. 2021, "Learning Dense Representations of Phrases at Scale"). The tuned weigh
 
 from __future__ import annotations
 
-import copy
-import math
-import random
-import shutil
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from groundtune.types import NoProgress, Progress
-from groundtune.workspace import writing
+from groundtune.types import Progress
 
 if TYPE_CHECKING:
-    import torch
-
     from groundtune.types import Vectors
 
 RATE = 3e-5
