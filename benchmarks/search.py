@@ -47,6 +47,9 @@ class Known:
     def embed(self, texts: Sequence[str]) -> Array:
         return np.stack([self.vectors[text] for text in texts])
 
+    def embed_queries(self, queries: Sequence[str]) -> Array:
+        return self.embed(queries)
+
 
 class Windows:
     """A source of one document a window."""

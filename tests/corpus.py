@@ -37,6 +37,9 @@ class HashingEmbedder:
         unit: Vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
         return unit
 
+    def embed_queries(self, queries: Sequence[str]) -> Vectors:
+        return self.embed(queries)
+
     def _direction(self, word: str) -> Vectors:
         seed = int.from_bytes(hashlib.sha256(word.encode(errors="replace")).digest()[:8])
         return np.random.default_rng(seed).normal(size=self.dimensions).astype(np.float32)

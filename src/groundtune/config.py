@@ -65,6 +65,8 @@ class ModelTable(Table):
 
 class EmbedderTable(Table):
     name: str = "all-minilm-l6-v2"  # bundled; or "hf:org/name", a folder
+    tune: bool = False  # tune its side of the queries on the train questions; kept only where that is better
+    minutes: float = Field(default=10, gt=0)  # the budget of that
 
 
 class IndexTable(Table):

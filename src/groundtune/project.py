@@ -17,7 +17,18 @@ from groundtune.models import load_backend, load_embedder, load_reranker
 from groundtune.models.backend import Backend
 from groundtune.models.weights import needs_conversion
 from groundtune.retrieve._reranked import RerankedRetriever
-from groundtune.types import Document, Index, LeftOut, NoProgress, Progress, Reranker, Retriever, Source, Unchanged
+from groundtune.types import (
+    Document,
+    Embedder,
+    Index,
+    LeftOut,
+    NoProgress,
+    Progress,
+    Reranker,
+    Retriever,
+    Source,
+    Unchanged,
+)
 from groundtune.workspace import Workspace, writing
 
 EXAMPLES = "examples"  # the name of the source that the examples' own documents are
@@ -58,7 +69,12 @@ class Project:
 
     @cached_property
     def index(self) -> Store:
-        return open_index(self.config, self.workspace.index)
+        return open_index(self.config, self.workspace.index, self._embedder)
+
+    @property
+    def _embedder(self) -> Embedder:
+        fitted = self.workspace.last("retrieval").get("queries") if self.config.embedder.tune else None
+        return load_embedder(self.config.embedder, self.workspace.embedder(fitted) if fitted else None)
 
     def forget_index(self) -> None:
         """Opens the index anew when it is next needed: another one lies in its place."""
@@ -108,9 +124,9 @@ class InMemory:
             yield Unchanged(document.id) if known.get(document.id) == document.stamp else document
 
 
-def open_index(config: Config, folder: Path) -> Store:
+def open_index(config: Config, folder: Path, embedder: Embedder) -> Store:
     """The index of a config, in this folder where it is kept in files."""
-    table, embedder = config.index, load_embedder(config.embedder)
+    table = config.index
     if table.store == "postgres":
         from groundtune.index.postgres import open_postgres
 

@@ -227,12 +227,16 @@ class Source(Protocol):
 
 
 class Embedder(Protocol):
-    """Texts in, unit vectors out."""
+    """Texts in, unit vectors out. `name` tells what an index's vectors were made with."""
 
     name: str
 
     def embed(self, texts: Sequence[str]) -> Vectors:
-        """Vectors of shape (len(texts), dimensions), float32, each of length 1."""
+        """The vectors of passages: shape (len(texts), dimensions), float32, each of length 1."""
+        ...
+
+    def embed_queries(self, queries: Sequence[str]) -> Vectors:
+        """The vectors of queries, likewise: near to those of the passages that answer them."""
         ...
 
 

@@ -197,6 +197,9 @@ class Workspace:
     def test(self) -> Path:
         return self.root / "examples" / "test.jsonl"
 
+    def embedder(self, inputs: str) -> Path:
+        return self.root / "embedders" / inputs
+
     def adapter(self, inputs: str) -> Path:
         return self.root / "adapters" / inputs
 

@@ -7,14 +7,16 @@ import sqlite3
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from groundtune import parse, plug
+from groundtune.errors import WorkFailed
 from groundtune.index import database
 from groundtune.index import sync as sync_module
 from groundtune.index.chunk import chunk
@@ -22,19 +24,19 @@ from groundtune.index.sqlite import SqliteIndex
 from groundtune.index.sync import Summary, version_of
 from groundtune.index.sync import sync as sync_all
 from groundtune.index.verify import verify
-from groundtune.index.words import Words
-from groundtune.types import Document, Source
-from tests.corpus import HashingEmbedder
-from tests.processes import send, start, wait
+from groundtune.index.words import FORMAT, Words
+from tests.corpus import Given, HashingEmbedder, document
+from tests.processes import start
 
 Open = Callable[..., SqliteIndex]
+Files = dict[str, str]  # name -> text
 Shelf = dict[tuple[str, str], list[str]]  # document and version -> the texts of its passages
 
 AT_ONCE = 8  # documents in a transaction
 LENGTH = 120  # characters of a passage
 WORDS = ("kettle", "lamp", "pump", "garden", "price", "return", "water", "light", "seed", "delivery")
 KILLS = 60
-LONG = 0.08  # seconds that a sync takes here, more or less
+LONG = 0.07  # seconds that a sync takes, more or less
 
 
 @pytest.fixture
@@ -44,13 +46,12 @@ def memory() -> Iterator[Path]:
         yield Path(folder)
 
 
-def source(docs: Path) -> Source:
-    made: Source = plug.make("sources", "folder", {"path": str(docs)}, parse, where="[[sources]]")
-    return made
+def source(files: Files) -> Given:
+    return Given(*(document(name, text) for name, text in sorted(files.items())))
 
 
-def brought(index: SqliteIndex, docs: Path) -> Summary:
-    return sync_all(index, {"docs": source(docs)}, LENGTH, keep=1)
+def brought(index: SqliteIndex, files: Files) -> Summary:
+    return sync_all(index, {"files": source(files)}, LENGTH, keep=1)
 
 
 class Killing(sqlite3.Connection):
@@ -75,7 +76,7 @@ def count_down(moment: str) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def sync_and_die(folder: Path, docs: Path, begun: Path, moment: tuple[str, int]) -> None:
+def sync_and_die(folder: Path, files: Files, moment: tuple[str, int]) -> None:
     """Runs in a process of its own. moment: when it kills itself."""
     change = Words.change
 
@@ -84,34 +85,44 @@ def sync_and_die(folder: Path, docs: Path, begun: Path, moment: tuple[str, int])
         change(*arguments)
         count_down("after the words")
 
-    sync_module.AT_ONCE = AT_ONCE
     Killing.moment = moment
-    Words.change = changing  # type: ignore[method-assign]
+    Words.change = changing  # type: ignore[assignment, method-assign]
     database.sqlite3.connect = partial(sqlite3.connect, factory=Killing)  # type: ignore[attr-defined]
-    import filelock  # noqa: F401
-    import tantivy  # noqa: F401
-
-    shelve(docs, {})  # what is imported by then takes no time of the sync's
-    begun.touch()
-    brought(SqliteIndex(folder, HashingEmbedder()), docs)
+    sync_module.AT_ONCE = AT_ONCE
+    brought(SqliteIndex(folder, HashingEmbedder()), files)
 
 
-def edit(docs: Path, draw: random.Random) -> None:
-    """A day's work in a folder: some files written or written over, some removed, some renamed."""
+def nest(pipe: Connection, folder: Path) -> None:
+    """Has everything imported; forks a process that syncs whenever it is told to, and says how that ended."""
+    shelve({"a.md": "Ready."}, {})
+    brought(SqliteIndex(folder.with_name("ready"), HashingEmbedder()), {"a.md": "Ready."})
+    while True:
+        files, moment = pipe.recv()
+        pid = os.fork()
+        if not pid:
+            sync_and_die(folder, files, moment)
+            os._exit(0)
+        pipe.send(pid)
+        pipe.send(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+
+
+def edit(files: Files, draw: random.Random) -> None:
+    """A day's work: some files written or written over, some removed, some renamed."""
     for _ in range(draw.randrange(4, 12)):
-        path = docs / f"{draw.randrange(30):02}.md"
+        name = f"{draw.randrange(30):02}.md"
         paragraphs = [" ".join(draw.choices(WORDS, k=12)) for _ in range(draw.randrange(1, 5))]
-        path.write_text(f"# About {path.stem}\n\neverywhere " + "\n\neverywhere ".join(paragraphs) + "\n")
-    there = sorted(docs.iterdir())
-    for path in draw.sample(there, min(3, len(there) - 1)):
-        path.unlink() if draw.random() < 0.5 else path.rename(docs / f"{draw.randrange(30):02}.md")
+        files[name] = f"# About {name}\n\neverywhere " + "\n\neverywhere ".join(paragraphs) + "\n"
+    for name in draw.sample(sorted(files), min(3, len(files) - 1)):
+        text = files.pop(name)
+        if draw.random() < 0.5:
+            files[f"{draw.randrange(30):02}.md"] = text
 
 
-def shelve(docs: Path, shelf: Shelf) -> None:
+def shelve(files: Files, shelf: Shelf) -> None:
     """Notes what whole documents look like."""
-    for found in source(docs).documents({}, lambda _: None):
-        assert isinstance(found, Document)
-        shelf[found.id, version_of(found, LENGTH)] = [passage.text for passage in chunk(found, LENGTH)]
+    for name, text in files.items():
+        whole = document(name, text)
+        shelf[name, version_of(whole, LENGTH)] = [passage.text for passage in chunk(whole, LENGTH)]
 
 
 def check(index: SqliteIndex, shelf: Shelf) -> None:
@@ -136,7 +147,7 @@ def content(index: SqliteIndex) -> list[Any]:
         ).fetchall()
     places = {row[0]: row[1:3] for row in rows}
     words = [sorted(places[id] for id, _ in index.search_words(word, 1000)) for word in WORDS]
-    return [documents, [row[1:] for row in rows], words, index.faults()]
+    return [documents, [row[1:] for row in rows], words]
 
 
 MOMENTS = ["before the words", "after the words", "before the commit", "after the commit"]
@@ -145,30 +156,128 @@ MOMENTS = ["before the words", "after the words", "before the commit", "after th
 @pytest.mark.slow
 def test_a_sync_that_is_killed_anywhere_loses_nothing(memory: Path) -> None:
     draw = random.Random(7)
-    folder, docs, begun = memory / "index", memory / "docs", memory / "begun"
-    docs.mkdir()
-    aimed = [(moment, number) for moment in MOMENTS for number in (1, 2, 3)]
+    folder = memory / "index"
+    files: Files = {}
+    pipe, other = Pipe()
+    process = start(nest, other, folder)
     shelf: Shelf = {}
+    states: list[str] = []
     killed = 0
-    while killed < KILLS:
-        edit(docs, draw)
-        shelve(docs, shelf)
-        begun.unlink(missing_ok=True)
-        process = start(sync_and_die, folder, docs, begun, aimed.pop() if aimed else ("", 0))
-        if not aimed and wait(process, begun.exists):
+    for number in range(5 * KILLS):
+        edit(files, draw)
+        shelve(files, shelf)
+        aimed = number < 3 * len(MOMENTS)
+        pipe.send((files, (MOMENTS[number // 3], number % 3 + 1) if aimed else ("", 0)))
+        pid = pipe.recv()
+        if not aimed:
             time.sleep(draw.uniform(0, LONG))
-            send(process, signal.SIGKILL)
-        process.join()
-        assert process.exitcode in (0, -9)
-        killed += process.exitcode == -9; print(process.exitcode, end=" ")
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        code = pipe.recv()
+        assert code in (0, -9)
+        killed += code == -9
+        if killed == KILLS:
+            break
         with closing(SqliteIndex(folder, HashingEmbedder())) as index:
             check(index, shelf)
+            states.append(index.digest())
             if draw.random() < 0.2:  # else the next one finds what several have left
-                brought(index, docs)
-                assert verify(index, {"docs": source(docs)}, LENGTH) == []
+                brought(index, files)
+                assert verify(index, {"files": source(files)}, LENGTH) == []
     with closing(SqliteIndex(folder, HashingEmbedder())) as index:
-        brought(index, docs)
+        brought(index, files)
         with closing(SqliteIndex(memory / "fresh", HashingEmbedder())) as fresh:
-            brought(fresh, docs)
+            brought(fresh, files)
             assert content(index) == content(fresh)
-        assert [path.name for path in folder.glob(".tmp*")] == []
+            assert index.faults() == []
+    assert killed == KILLS
+    assert len(set(states)) > 20  # many had stored something by then
+    process.kill()
+    process.join()
+
+
+# ---------------------------------------------------------------- a full disk
+
+FEW = {f"{n}.md": f"# Number {n}\n\neverywhere the number {n}.\n\neverywhere it is {n + 1}." for n in range(20)}
+
+
+def leave(folder: Path, room: int) -> None:
+    """Fills the disk up to so many bytes."""
+    filler = folder / "filler"
+    filler.write_bytes(b"")
+    disk = os.statvfs(folder)
+    filler.write_bytes(bytes(max(0, disk.f_bavail * disk.f_frsize - room)))
+
+
+@pytest.mark.parametrize("room", [0, 4_096, 16_384, 65_536, 131_072, 262_144])
+def test_a_full_disk_leaves_the_old_index_answering(open_index: Open, small_disk: Path, room: int) -> None:
+    folder = small_disk / "index"
+    index = open_index(path=folder)
+    brought(index, FEW)
+    before, state = content(index), index.knowledge_as_of()
+    more = FEW | {f"more{n}.md": f"# More {n}\n\neverywhere {' '.join(WORDS)} {n}. " * 50 for n in range(60)}
+    more["1.md"] = "everywhere another one."
+    del more["2.md"]
+    leave(small_disk, room)
+    with pytest.raises(WorkFailed, match=r"index.*: the disk is full") as error:
+        brought(index, more)
+    assert "free some space" in error.value.hint
+    assert content(index) == before
+    assert index.knowledge_as_of() == state
+    with closing(SqliteIndex(folder, HashingEmbedder())) as another:  # while the disk is full
+        assert another.search_words("everywhere", 5) == index.search_words("everywhere", 5)
+    index.close()
+    (small_disk / "filler").unlink()
+    again = open_index(path=folder)
+    assert content(again) == before
+    smaller = {name: text for name, text in more.items() if len(name) < 7}
+    brought(again, smaller)
+    assert again.faults() == []
+    assert again.documents() == {name: text.rstrip("\n") for name, text in smaller.items()}
+
+
+def test_a_disk_that_is_full_when_the_words_are_written_changes_nothing_in_the_file(
+    open_index: Open, small_disk: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "index"
+    folder.mkdir()
+    (small_disk / "words").mkdir()
+    (folder / f"words-english-{FORMAT}").symlink_to(small_disk / "words")  # they lie on the small disk alone
+    index = open_index()
+    brought(index, FEW)
+    before = content(index)
+    leave(small_disk, 8_192)
+    more = FEW | {"more.md": "everywhere one more.", "1.md": "everywhere another one."}
+    for _ in range(2):
+        with pytest.raises(WorkFailed, match=r"words-english.*: the disk is full"):
+            brought(index, more)
+        assert content(index) == before
+    (small_disk / "filler").unlink()
+    assert brought(index, more).added == ["more.md"]
+    assert index.faults() == []
+    assert len(index.search_words("one more", 1)) == 1
+
+
+# ---------------------------------------------------------------- many updates
+
+
+@pytest.mark.slow
+def test_a_thousand_small_updates_leave_nothing_behind(memory: Path) -> None:
+    draw = random.Random(5)
+    files = {f"{n}.md": f"# Number {n}\n\neverywhere {' '.join(draw.choices(WORDS, k=60))}" for n in range(40)}
+    sizes, counts = [], []
+    with closing(SqliteIndex(memory / "index", HashingEmbedder())) as index:
+        for number in range(1000):
+            files[f"{draw.randrange(40)}.md"] = f"# {number}\n\neverywhere {' '.join(draw.choices(WORDS, k=60))}"
+            sync_all(index, {"files": source(files)}, LENGTH, keep=2)
+            if number % 10 == 0:
+                there = [path for path in index.folder.rglob("*") if path.is_file()]
+                sizes.append(sum(path.stat().st_size for path in there))
+                counts.append(len(there))
+        assert index.faults() == []
+        with closing(SqliteIndex(memory / "fresh", HashingEmbedder())) as fresh:
+            brought(fresh, files)
+            assert content(index) == content(fresh)
+            used = sum(path.stat().st_size for path in fresh.folder.rglob("*") if path.is_file())
+    assert max(sizes) < 3 * used
+    assert max(counts) < 100

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from groundtune.errors import UserError
+from groundtune.index.store import embedded_text
 from groundtune.index.sync import sync as sync_all
 from groundtune.types import EVERYONE, Document, Reader
 from tests.corpus import Given, HashingEmbedder, document, sync
@@ -201,3 +203,14 @@ def test_states_that_are_kept_no_longer_cannot_be_asked(open_store: OpenStore) -
         index.as_of(FIRST)
     assert f"the earliest state that is kept is of {SECOND}" in error.value.hint
     assert index.vectors_of(["It is 0."]) == {}
+
+
+def test_the_vectors_are_those_of_the_passages_that_the_reader_may_read(open_store: OpenStore) -> None:
+    index = open_store()
+    sync(index, [*DOCUMENTS, document("staff.md", "Margins.", readers={"staff"})])
+    for reader, many in ((EVERYONE, 3), (Reader(frozenset({"staff"})), 4)):
+        ids, vectors = index.vectors(reader)
+        passages = index.passages(ids.tolist())
+        assert len(passages) == many
+        expected = HashingEmbedder().embed([embedded_text(passage) for passage in passages])
+        np.testing.assert_allclose(vectors, expected, atol=1e-6)

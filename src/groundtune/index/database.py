@@ -57,7 +57,8 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     ).fetchall()
     if tables and version != VERSION:
         raise UserError(f"{path} was made by another version of groundtune", 'run "groundtune sync --rebuild"')
-    connection.execute("pragma auto_vacuum = incremental")  # before there are tables, or not at all
+    if not tables:  # it must be said before there are any, and costs a write
+        connection.execute("pragma auto_vacuum = incremental")
     _use_wal(connection)
     connection.execute("pragma synchronous = full")
     connection.execute("pragma secure_delete = on")  # what is forgotten is not to be read in the file either

@@ -26,7 +26,8 @@ class LocalIndex(ABC):
         """Ids and BM25 scores of the passages that share words with the query, best first."""
         words, matrix = self._current()
         permitted = matrix.open_to(reader)
-        wanted = n
+        share = permitted.mean() if len(permitted) else 1.0
+        wanted = n if share == 1 else int(1.2 * n / max(share, 1e-3)) + 10  # mostly enough at once
         while True:  # deeper, until there are `n` that the reader may read
             ids, scores = words.search(query, wanted)
             rows = matrix.rows_of(ids)
@@ -42,7 +43,7 @@ class LocalIndex(ABC):
         _, matrix = self._current()
         if not queries or not matrix.open_to(reader).any():
             return [[] for _ in queries]
-        return [matrix.nearest(vector, n, reader) for vector in self.embedder.embed(queries)]
+        return [matrix.nearest(vector, n, reader) for vector in self.embedder.embed_queries(queries)]
 
 
 class Snapshot(LocalIndex):

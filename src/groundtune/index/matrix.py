@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 # A coarse scan reads the leading principal components of the vectors; the best of it are compared exactly.
 COARSE_FROM = 20_000  # passages; fewer are compared exactly at once
-COMPONENTS = 128
-CANDIDATES = 20  # for each passage that is wanted, compared exactly
+COMPONENTS = 96
+CANDIDATES = 10  # for each passage that is wanted, compared exactly
+LEAST = 1000  # candidates
 SAMPLE = 20_000  # passages that the components are found on
 
 Numbers = np.ndarray[Any, np.dtype[np.int64]]
@@ -70,13 +71,15 @@ class Matrix:
 
     def open_to(self, reader: Reader) -> Mask:
         """For each passage whether the reader may read it."""
-        if reader.groups not in self._open:
+        found = self._open.get(reader.groups)
+        if found is None:
             readers = [frozenset(json.loads(names)) for names in self.audiences]
             permitted = np.array([not names or bool(names & reader.groups) for names in readers], np.bool_)
+            found = permitted[self.audience] if len(permitted) else np.empty(0, np.bool_)
             if len(self._open) > 100:  # readers come and go
                 self._open.clear()
-            self._open[reader.groups] = permitted[self.audience] if len(permitted) else np.empty(0, np.bool_)
-        return self._open[reader.groups]
+            self._open[reader.groups] = found
+        return found
 
     def rows_of(self, ids: Numbers) -> Numbers:
         """The rows of these ids, -1 for those that are not here."""
@@ -94,7 +97,7 @@ class Matrix:
             scores = (self.vectors @ query)[rows]
         else:
             coarse = np.where(permitted, self.coarse @ (query @ self.components), -np.inf)
-            most = min(CANDIDATES * n, len(coarse))
+            most = min(max(LEAST, CANDIDATES * n), len(coarse))
             rows = np.sort(np.argpartition(coarse, -most)[-most:])
             rows = rows[permitted[rows]]
             scores = self.vectors[rows] @ query

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from psycopg import Connection
     from psycopg.abc import Params
 
+    from groundtune.index.store import Ids
+    from groundtune.types import Vectors
+
 T = TypeVar("T")
 
 PASSAGE = 'p.id, p.document, p.text, p.start, p."end", p.title, p.heading, p.page, p.version, p.changed'
@@ -120,7 +123,7 @@ class PostgresIndex:
                     ) nearest order by distance, passage""",  # of unit vectors the inner product is the cosine
                 {"query": vector, "n": n, "groups": _groups(reader)},
             )
-            for vector in self.embedder.embed(queries)
+            for vector in self.embedder.embed_queries(queries)
         ]
 
     # ------------------------------------------------------------ reading
@@ -198,6 +201,15 @@ class PostgresIndex:
             [list(keys)],
         )
         return {keys[key]: _bytes(vector) for key, vector in rows}
+
+    def vectors(self, reader: Reader = EVERYONE) -> tuple[Ids, Vectors]:
+        """The ids of all passages that the reader may read, and their vectors, row by row."""
+        rows = self._rows(
+            f"select passage, vector from vectors where alive and audience = any({AUDIENCES}) order by passage",
+            {"groups": _groups(reader)},
+        )
+        vectors = np.frombuffer(b"".join(_bytes(vector) for _, vector in rows), np.float32)
+        return np.array([id for id, _ in rows], np.int64), vectors.reshape(len(rows), -1)
 
     def faults(self) -> list[str]:
         """What does not hold inside the index itself, in sentences."""

@@ -12,18 +12,21 @@ import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from groundtune.errors import UserError, WorkFailed
 from groundtune.index import database, words
 from groundtune.index.local import LocalIndex, Snapshot, open_to_both
-from groundtune.index.matrix import Matrix
+from groundtune.index.matrix import Matrix, Numbers
 from groundtune.index.store import embedded_text
 from groundtune.index.words import Words
 from groundtune.types import EVERYONE, Document, Embedder, Index, Passage, Reader
 from groundtune.workspace import digest, remove
+
+if TYPE_CHECKING:
+    from groundtune.types import Vectors
 
 PATIENCE = 60  # seconds that a writer waits for another one
 UNIT = 1e-3  # so far a vector's length may be from 1
@@ -139,6 +142,12 @@ class SqliteIndex(LocalIndex):
             "select key, vector from passages where key in (select value from json_each(?))", [json.dumps(list(keys))]
         )
         return {keys[key]: vector for key, vector in rows}
+
+    def vectors(self, reader: Reader = EVERYONE) -> tuple[Numbers, Vectors]:
+        """The ids of all passages that the reader may read, and their vectors, row by row."""
+        _, matrix = self._current()
+        permitted = matrix.open_to(reader)
+        return matrix.ids[permitted], matrix.vectors[permitted]
 
     def faults(self) -> list[str]:
         """What does not hold inside the index itself, in sentences."""

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from groundtune.types import EVERYONE, Document, Embedder, Index, Passage, Reader
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from groundtune.types import Vectors
+
+    Ids = NDArray[np.int64]
 
 
 class Store(Index, Protocol):
@@ -65,6 +73,10 @@ class Store(Index, Protocol):
 
     def vectors_of(self, texts: Iterable[str]) -> dict[str, bytes]:
         """The vectors of those of these texts that the index holds already, in whatever document."""
+        ...
+
+    def vectors(self, reader: Reader = EVERYONE) -> tuple[Ids, Vectors]:
+        """The ids of all passages that the reader may read, and their vectors, row by row."""
         ...
 
     def faults(self) -> list[str]:

@@ -1,10 +1,16 @@
-"""Generators, embedders, rerankers: one file a backend. A model's name says which one it is for (see docs/models.md)."""
+"""Generators, embedders, rerankers: a file a backend. A model's name says which one it is for (see docs/models.md)."""
 
 from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from groundtune.config import EmbedderTable, ModelTable
 from groundtune.models.backend import Backend
 from groundtune.types import Embedder, Reranker
+
+if TYPE_CHECKING:
+    from groundtune.models.trainable import Trainable
 
 
 def load_backend(table: ModelTable) -> Backend:
@@ -26,12 +32,24 @@ def load_backend(table: ModelTable) -> Backend:
     return HFBackend(find_weights(table.name, "[model] name"), table.name, threads=table.threads, batch=table.batch)
 
 
-def load_embedder(table: EmbedderTable) -> Embedder:
-    """The embedder of an `[embedder]` table; nothing heavy is imported before its first use."""
-    from groundtune.models.embed import OnnxEmbedder
+def load_embedder(table: EmbedderTable, queries: Path | None = None) -> Embedder:
+    """The embedder of an `[embedder]` table; nothing heavy is imported before its first use.
+
+    queries: the folder of its tuned side of the queries, where there is one.
+    """
+    from groundtune.models.embed import OnnxEmbedder, QueryTuned
     from groundtune.models.weights import find_weights
 
-    return OnnxEmbedder(find_weights(table.name, "[embedder] name"), table.name)
+    embedder = OnnxEmbedder(find_weights(table.name, "[embedder] name"), table.name)
+    return embedder if queries is None else QueryTuned(embedder, OnnxEmbedder(str(queries), str(queries)))
+
+
+def trainable_embedder(table: EmbedderTable) -> Trainable:
+    """The same embedder in torch, to be trained."""
+    from groundtune.models.trainable import Trainable
+    from groundtune.models.weights import find_weights
+
+    return Trainable(find_weights(table.name, "[embedder] name"), table.name)
 
 
 def load_reranker(name: str) -> Reranker:

@@ -17,7 +17,7 @@ from groundtune.errors import UserError
 from groundtune.models.export import TOKENIZER, exported, fingerprint, local_folder, open_graph
 
 if TYPE_CHECKING:
-    from groundtune.types import Vectors
+    from groundtune.types import Embedder, Vectors
 
 BATCH_TOKENS = 512  # padding included; a longer text is a batch of its own
 AT_ONCE = 1024  # texts that are tokens at the same time: 100,000 would take gigabytes
@@ -53,6 +53,10 @@ class OnnxEmbedder:
                     vectors[[start + row for row in rows]] = result
         return vectors
 
+    def embed_queries(self, queries: Sequence[str]) -> Vectors:
+        """The same: its vectors of queries and of passages are of one kind."""
+        return self.embed(queries)
+
     def _tokens(self, texts: Sequence[str]) -> list[list[int]]:
         """Each text's token ids, at least one; half a character (a lone surrogate) is read as "?"."""
         tokenizer, _, padding = self._load()
@@ -87,6 +91,24 @@ class OnnxEmbedder:
                 tokenizer.no_padding()  # texts are padded batch by batch
                 self._loaded = (tokenizer, session, padding["pad_id"])
             return self._loaded
+
+
+class QueryTuned:
+    """An Embedder whose side of the queries was tuned; passages keep their vectors, so no index has to be made anew."""
+
+    def __init__(self, passages: Embedder, queries: Embedder) -> None:
+        """queries: the tuned one; it started from the one for passages."""
+        self._passages = passages
+        self._queries = queries
+        self.name = passages.name
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """Vectors of passages."""
+        return self._passages.embed(texts)
+
+    def embed_queries(self, queries: Sequence[str]) -> Vectors:
+        """Vectors of queries."""
+        return self._queries.embed_queries(queries)
 
 
 def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:

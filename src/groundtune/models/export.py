@@ -65,16 +65,14 @@ def exported(folder: Path, name: str, mark: str) -> Path:
 
 
 def _export(folder: Path, name: str, target: Path) -> None:
-    pooling = _pooling(folder, name)
-    tokenizer, model = _load(folder, name)
-    longest = min(_longest(folder, tokenizer, name), getattr(model.config, "max_position_embeddings", MOST_TOKENS))
+    tokenizer, encoder, longest = encoder_of(folder, name)
     backend = tokenizer.backend_tokenizer
     backend.enable_truncation(longest)
     backend.enable_padding(pad_id=tokenizer.pad_token_id or 0)
     target.mkdir()
     backend.save(str(target / TOKENIZER))
     try:
-        _write_graph(_encoder(model, pooling), longest, target)
+        _write_graph(encoder, longest, target)
     except OSError:
         raise  # a full disk says so itself
     except Exception as error:  # (whatever a model's own code raises)
@@ -82,6 +80,18 @@ def _export(folder: Path, name: str, target: Path) -> None:
             f"{_where(name)}: cannot be exported to ONNX ({type(error).__name__}: {error})",
             "choose another encoder, for example all-minilm-l6-v2",
         ) from error
+
+
+def encoder_of(folder: Path, name: str) -> tuple[Any, Any, int]:
+    """A folder's encoder in torch: its tokenizer; a module from token ids and their mask to unit vectors, whose `model`
+    is the transformer; and how many tokens it reads.
+
+    Raises UserError where the weights are damaged or have a part that is unknown here.
+    """
+    pooling = _pooling(folder, name)
+    tokenizer, model = _load(folder, name)
+    longest = min(_longest(folder, tokenizer, name), getattr(model.config, "max_position_embeddings", MOST_TOKENS))
+    return tokenizer, _encoder(model, pooling), longest
 
 
 def _load(folder: Path, name: str) -> tuple[Any, Any]:

@@ -19,34 +19,39 @@ DEPTH = 10  # ranks that count where a weight is chosen
 Id = TypeVar("Id", bound=Hashable)
 
 
-def fuse(words: Mapping[Id, float], vectors: Mapping[Id, float], weight: float) -> dict[Id, float]:
+def fuse(words: Mapping[Id, float], vectors: Mapping[Id, float], weight: float, pool: int) -> dict[Id, float]:
     """Scores of 0 to 1 for everything that one of both searches found.
 
-    words: BM25 by id; vectors: cosine by id; weight: the vectors' share. What the words did not find counts as sharing
-    none with the query, what the vectors did not find as the least similar of those that they found.
+    words: BM25 by id; vectors: cosine by id; weight: the vectors' share; pool: how much each search was asked for. What
+    only the other search found counts as the last that this one found; where this one found less than it was asked
+    for, there was no more: it counts as lowest.
     """
-    farthest = min(vectors.values(), default=-1.0)
-    most, nearest = max(words.values(), default=0.0), 1 + max(vectors.values(), default=-1.0)
-    share_of_words, share_of_vectors = _share(1 - weight, most), _share(weight, nearest)
+    nearness = {id: 1 + cosine for id, cosine in vectors.items()}
+    last_words, share_of_words = _last(words, pool), _share(1 - weight, words)
+    last_vectors, share_of_vectors = _last(nearness, pool), _share(weight, nearness)
     return {
-        id: share_of_words * words.get(id, 0.0) + share_of_vectors * (1 + vectors.get(id, farthest))
-        for id in {**words, **vectors}
+        id: share_of_words * words.get(id, last_words) + share_of_vectors * nearness.get(id, last_vectors)
+        for id in {**words, **nearness}
     }
 
 
 def choose_weight(
-    words: Sequence[Mapping[Id, float]], vectors: Sequence[Mapping[Id, float]], relevant: Sequence[Collection[Id]]
+    words: Sequence[Mapping[Id, float]],
+    vectors: Sequence[Mapping[Id, float]],
+    relevant: Sequence[Collection[Id]],
+    pool: int,
 ) -> float:
     """The weight with the highest mean nDCG@10 on training questions.
 
-    words, vectors: for each question what both searches found; relevant: what they should have found. The default stays
-    unless another weight is better by more than one standard error of the questions' differences: with few questions
-    the best of many weights is best by chance.
+    words, vectors: for each question what both searches found of the `pool` that they were asked for; relevant: what
+    they should have found. The default stays unless another weight is better by more than one standard error of the
+    questions' differences: with few questions the best of many weights is best by chance.
     """
-    default = [ndcg(fuse(a, b, DEFAULT_WEIGHT), right) for a, b, right in zip(words, vectors, relevant, strict=True)]
+    asked = list(zip(words, vectors, relevant, strict=True))
+    default = [ndcg(fuse(a, b, DEFAULT_WEIGHT, pool), right) for a, b, right in asked]
     chosen, most = DEFAULT_WEIGHT, 0.0
     for weight in WEIGHTS:
-        scores = [ndcg(fuse(a, b, weight), right) for a, b, right in zip(words, vectors, relevant, strict=True)]
+        scores = [ndcg(fuse(a, b, weight, pool), right) for a, b, right in asked]
         gain, error = _mean_and_error([new - old for new, old in zip(scores, default, strict=True)])
         if gain > max(most, error):
             chosen, most = weight, gain
@@ -62,7 +67,12 @@ def ndcg(scores: Mapping[Id, float], relevant: Collection[Id], depth: int = DEPT
     return gained / sum(1 / math.log2(rank + 2) for rank in range(min(depth, len(relevant))))
 
 
-def _share(weight: float, highest: float) -> float:
+def _last(scores: Mapping[Id, float], pool: int) -> float:
+    return min(scores.values()) if len(scores) >= pool else 0.0
+
+
+def _share(weight: float, scores: Mapping[Id, float]) -> float:
+    highest = max(scores.values(), default=0.0)
     return weight / highest if highest > 0 else 0.0
 
 

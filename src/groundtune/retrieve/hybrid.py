@@ -38,15 +38,15 @@ class HybridRetriever:
         pool = max(POOL, k)
         by_vectors = self._index.search_vectors(queries, pool, reader)
         return [
-            self._fuse(self._index.search_words(query, pool, reader), vectors, k)
+            self._fuse(self._index.search_words(query, pool, reader), vectors, k, pool)
             for query, vectors in zip(queries, by_vectors, strict=True)
         ]
 
-    def _fuse(self, words: list[tuple[int, float]], vectors: list[tuple[int, float]], k: int) -> list[Hit]:
+    def _fuse(self, words: list[tuple[int, float]], vectors: list[tuple[int, float]], k: int, pool: int) -> list[Hit]:
         if not vectors or vectors[0][1] < self._min_similarity:
             return []
         bm25, cosine = dict(words), dict(vectors)
-        score = fuse(bm25, cosine, self._weight)
+        score = fuse(bm25, cosine, self._weight, pool)
         best = sorted(score, key=lambda id: (-score[id], id))[:k]
         return [
             Hit(p, score[p.id], {"words": bm25.get(p.id, 0.0), "vectors": cosine.get(p.id, 0.0)})

@@ -1,64 +1,143 @@
-"""Retrieval fitted to the train questions: how much vectors count beside words."""
+"""Retrieval fitted to the train questions: the embedder's side of the queries, and the weight of vectors."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from groundtune.cases import holds_evidence
 from groundtune.project import Project
-from groundtune.retrieve._fusion import choose_weight
+from groundtune.retrieve._fusion import DEFAULT_WEIGHT, choose_weight, fuse, ndcg
 from groundtune.retrieve.hybrid import POOL
 from groundtune.stages.data import file_digest, open_examples
-from groundtune.types import EVERYONE, Example, Json
+from groundtune.types import EVERYONE, Example, Json, Passage
 from groundtune.workspace import digest
 
-ASKED = 300  # train questions at the most
+if TYPE_CHECKING:
+    from groundtune.index.store import Ids
+    from groundtune.tune.embedder import Tuned
+    from groundtune.types import Vectors
+
+ASKED = 300  # train questions that the weight is chosen on, at the most
+TAUGHT = 5000  # that the embedder is tuned on
 FEWEST = 20  # fewer say nothing about a weight
 
 
-def retrieval_stage(project: Project) -> Json:
-    """The fusion weight for the hybrid retriever, chosen on train questions whose evidence is known.
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A train question, what the words find for it, and the passages that hold its evidence."""
 
-    Empty where the config names a weight, the retriever has none, or there are too few such questions: then the
-    default counts.
+    example: Example
+    words: Mapping[int, float]
+    right: frozenset[int]
+
+
+def retrieval_stage(project: Project) -> Json:
+    """The tuned embedder, where the config asks for one and it is better, and the fusion weight.
+
+    Empty where the config names the weight and tunes nothing, or there are too few train questions whose evidence is
+    known: then the defaults count.
     """
     table = project.config.retrieve
-    if table.kind != "hybrid" or "weight" in table.options:
+    tunes = project.config.embedder.tune and table.kind != "lexical"
+    weighs = table.kind == "hybrid" and "weight" not in table.options
+    if not tunes and not weighs:
         return {}
-    inputs = digest([project.index.digest(), file_digest(project.workspace.train), project.index.embedder.name])
+    train = file_digest(project.workspace.train)
+    inputs = digest([project.index.digest(), train, project.index.embedder.name, project.config.embedder, table])
     done = project.workspace.done("retrieval", inputs)
     if done is not None:
         return done
-    asked = _asked(project)
-    result: Json = _fitted(project, asked) if len(asked) >= FEWEST else {}
+    project.workspace.begin("retrieval")
+    project.forget_index()  # whose embedder may be a tuned one, which is not where tuning begins
+    judged = _judged(project, TAUGHT if tunes else ASKED)
+    result: Json = {}
+    if len(judged) >= FEWEST:
+        tuned = _tuned(project, judged, inputs) if tunes else None
+        if tuned is not None and tuned.kept:
+            result["queries"] = inputs
+        if weighs:
+            result["weight"] = _weight(project, judged, tuned)
+            project.progress.say(f"fusion weight: {result['weight']:g} for vectors")
     project.workspace.finish("retrieval", inputs, result)
-    project.forget_retriever()
-    if result:
-        project.progress.say(
-            f"fusion weight: {result['weight']:g} for vectors, on {result['questions']} train questions"
-        )
+    project.forget_index()
     return result
 
 
-def _asked(project: Project) -> list[Example]:
+def _judged(project: Project, most: int) -> list[Judged]:
+    """Train questions whose evidence is known and lies in passages that everyone may read."""
     examples = [example for example in open_examples(project, EVERYONE) if example.evidence]
     random.Random(project.config.examples.seed).shuffle(examples)
-    return examples[:ASKED]
-
-
-def _fitted(project: Project, asked: Sequence[Example]) -> Json:
-    index = project.index
-    project.progress.start("choosing the fusion weight", len(asked))
-    words, vectors, relevant = [], [], []
-    by_vectors = index.search_vectors([example.question for example in asked], POOL, EVERYONE)
-    for example, near in zip(asked, by_vectors, strict=True):
-        by_words = dict(index.search_words(example.question, POOL, EVERYONE))
-        found = index.passages(list({**by_words, **dict(near)}))
-        if right := {passage.id for passage in found if holds_evidence(passage, example)}:
-            words.append(by_words)
-            vectors.append(dict(near))
-            relevant.append(right)
+    by_document: dict[str, list[Passage]] = {}
+    for passage in project.index.all_passages():
+        by_document.setdefault(passage.document, []).append(passage)
+    found = []
+    project.progress.start("looking train questions up", min(most, len(examples)))
+    for example in examples[:most]:
+        passages = [p for piece in example.evidence for p in by_document.get(piece.document, [])]
+        if right := frozenset(passage.id for passage in passages if holds_evidence(passage, example)):
+            found.append(Judged(example, dict(project.index.search_words(example.question, POOL, EVERYONE)), right))
         project.progress.advance()
     project.progress.finish()
-    return {"weight": choose_weight(words, vectors, relevant), "questions": len(relevant)} if relevant else {}
+    return found
+
+
+def _tuned(project: Project, judged: Sequence[Judged], inputs: str) -> Tuned | None:
+    from groundtune.models import trainable_embedder
+    from groundtune.tune.embedder import Asked, Encoder, tune_embedder
+
+    ids, vectors = project.index.vectors()
+    row = {int(id): number for number, id in enumerate(ids)}
+    asked = [
+        Asked(one.example.question, tuple(row[id] for id in sorted(one.right)), one.example.group) for one in judged
+    ]
+
+    def judge(numbers: Sequence[int], queries: Vectors) -> list[float]:
+        return [
+            ndcg(fuse(judged[number].words, _nearest(ids, vectors @ query), DEFAULT_WEIGHT, POOL), judged[number].right)
+            for number, query in zip(numbers, queries, strict=True)
+        ]
+
+    source = trainable_embedder(project.config.embedder)
+    tuned = tune_embedder(
+        Encoder(source.module, source.tokenizer, source.save),
+        vectors,
+        asked,
+        judge,
+        project.workspace.embedder(inputs),
+        minutes=project.config.embedder.minutes,
+        seed=project.config.tune.seed,
+        progress=project.progress,
+    )
+    if tuned is None:
+        project.progress.say("the embedder is not tuned: too few train questions with known evidence")
+    else:
+        project.progress.say(
+            f"embedder tuned in {tuned.seconds / 60:.1f} minutes: nDCG@10 {tuned.before:.3f} to {tuned.after:.3f} on "
+            f"{len(tuned.held_out)} held-out train questions (standard error {tuned.error:.3f}); "
+            + ("it is kept" if tuned.kept else "not kept")
+        )
+    return tuned
+
+
+def _weight(project: Project, judged: Sequence[Judged], tuned: Tuned | None) -> float:
+    """Chosen on questions that the embedder has not seen."""
+    if tuned is not None and tuned.kept and tuned.vectors is not None:
+        judged = [judged[number] for number in tuned.held_out]
+        ids, vectors = project.index.vectors()
+        near = [_nearest(ids, vectors @ query) for query in tuned.vectors]
+    else:
+        judged = judged[:ASKED]
+        asked = [one.example.question for one in judged]
+        near = [dict(found) for found in project.index.search_vectors(asked, POOL, EVERYONE)]
+    return choose_weight([one.words for one in judged], near, [one.right for one in judged], POOL)
+
+
+def _nearest(ids: Ids, cosines: Vectors) -> dict[int, float]:
+    """The `POOL` best, as a search gives them."""
+    import numpy as np
+
+    best = np.argsort(-cosines, kind="stable")[:POOL]
+    return {int(ids[place]): float(cosines[place]) for place in best}

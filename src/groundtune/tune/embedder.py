@@ -1,32 +1,41 @@
-"""Tunes an embedder's query side on questions whose passages are known, within a time budget.
+"""Tunes the query side of an embedder on questions whose right passages are known, within a time budget.
 
-The passages keep their vectors, so nothing is embedded anew, each question can be told from all passages at once rather
-than from a batch's few, and what was learnt is judged by the very search that will use it (query-side tuning: Lee et
-al. 2021, "Learning Dense Representations of Phrases at Scale"). The tuned weights are averaged with the original ones
-(Wortsman et al. 2022, "Robust fine-tuning of zero-shot models"): that keeps what few questions cannot teach.
+The passages keep their vectors. So nothing is embedded anew, a question is told from all passages at once rather than
+from a batch's few, and what was learnt is judged by the very search that will use it (query-side tuning: Lee et al.
+2021, "Learning Dense Representations of Phrases at Scale"). The tuned weights are averaged with the original ones where
+that is better (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models").
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+import random
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from groundtune.types import Progress
+from groundtune.types import NoProgress, Progress
+from groundtune.workspace import writing
 
 if TYPE_CHECKING:
+    import torch
+
     from groundtune.types import Vectors
 
 RATE = 3e-5
 WARM_UP = 0.1  # of the steps
 BATCH = 32  # questions a step
 TEMPERATURE = 0.05  # of the cosines
-SHARES = (0.25, 0.5, 0.75, 1.0)  # of the tuned weights in the average, that are tried
-HELD_OUT = 0.33  # of the questions decide; the others teach
-FEWEST = 20  # questions on either side, below which nothing can be learnt or decided
+SHARES = (0.5, 1.0)  # of the tuned weights in the average
+HELD_OUT = 1 / 3  # of the questions decide; the others teach
+FEWEST = 20  # questions on either side: with fewer nothing can be learnt, or decided
+LONGEST = 256  # tokens of a question
 SAFETY = 0.9  # of the time budget is planned for
 
-# Question numbers and their vectors in; how well each question's search would go with them, 0 to 1, out.
+# The numbers of questions with their vectors in; how well the search for each goes with them, 0 to 1, out.
 Judge = Callable[[Sequence[int], "Vectors"], Sequence[float]]
 
 
@@ -40,32 +49,207 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Tuned:
-    """What tuning came to, on the questions that were held out."""
+class Encoder:
+    """What is tuned.
 
-    kept: bool  # whether it was better by more than chance, and the tuned weights were written
-    before: float
-    after: float  # with the best of the shares that were tried
-    error: float  # one standard error of their difference
+    module: from token ids and their mask to unit vectors, shape (texts, dimensions), its weights to be changed in
+    place; tokenizer: of Hugging Face; save: writes a model folder with the module's weights as they are then.
+    """
+
+    module: Any
+    tokenizer: Any
+    save: Callable[[Path], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Tuned:
+    """What tuning came to, by the questions that were held out."""
+
+    kept: bool  # whether it was better by more than one standard error: then the folder is written
+    before: float  # the judge's mean
+    after: float
+    error: float  # one standard error of the difference
     share: float  # of the tuned weights in the average
-    questions: int
-    epochs: int
+    steps: int
     seconds: float
-    held_out: tuple[int, ...]  # numbers of the questions that decided
-    vectors: Vectors  # of these, by weights that had not seen them
+    held_out: tuple[int, ...]  # the numbers of the questions that decided
+    vectors: Vectors | None  # theirs, by weights that had not seen them: a fusion weight can be chosen with them
 
 
 def tune_embedder(
-    encoder: Any,
-    tokenize: Callable[[Sequence[str]], Any],
+    encoder: Encoder,
     passages: Vectors,
     questions: Sequence[Asked],
     judge: Judge,
+    folder: Path,
     *,
     minutes: float,
-    epochs: int,
-    seed: int,
-    write: Callable[[Any], None],
+    epochs: float = 4,
+    seed: int = 1,
     progress: Progress | None = None,
-) -> Tuned:
-    raise NotImplementedError
+) -> Tuned | None:
+    """Trains on two thirds of the questions, decides by the others, then trains on all where that was better.
+
+    passages: the vectors of all passages, by the same embedder; judge: scores searches, the original vectors' too;
+    folder: gets the tuned model, whole or not at all. Where the time is too short, less is trained; where it is not,
+    the same questions and seed give the same weights. None where there are too few questions.
+    """
+    teach, decide = _split(questions, random.Random(seed))
+    if min(len(teach), len(decide)) < FEWEST:
+        return None
+    began = time.perf_counter()
+    run = _Run(encoder, passages, questions, seed)
+    before = judge(decide, run.embed(decide))
+    steps = [math.ceil(len(rows) * epochs / BATCH) for rows in (teach, range(len(questions)))]
+    left = SAFETY * minutes * 60 - (time.perf_counter() - began)
+    shorter = min(1.0, left / (sum(steps) * run.seconds_a_step(teach)))
+    first, second = (max(1, math.floor(shorter * number)) for number in steps)
+    progress = progress or NoProgress()
+    progress.start("tuning the embedder", first + second)
+    run.train(teach, first, progress)
+    tried = {share: run.averaged(share, decide) for share in SHARES}
+    scores = {share: judge(decide, vectors) for share, vectors in tried.items()}
+    share = max(SHARES, key=lambda share: statistics.fmean(scores[share]))
+    gains = [new - old for new, old in zip(scores[share], before, strict=True)]
+    error = statistics.stdev(gains) / math.sqrt(len(gains))
+    kept = statistics.fmean(gains) > error
+    if kept:
+        run.train(range(len(questions)), second, progress)
+        run.average(share)
+        with writing(folder) as temporary:
+            encoder.save(temporary)
+    progress.finish()
+    return Tuned(
+        kept=kept,
+        before=statistics.fmean(before),
+        after=statistics.fmean(scores[share]),
+        error=error,
+        share=share,
+        steps=first + (second if kept else 0),
+        seconds=time.perf_counter() - began,
+        held_out=tuple(decide),
+        vectors=tried[share],
+    )
+
+
+class _Run:
+    """The weights under training, and what they are trained on."""
+
+    def __init__(self, encoder: Encoder, passages: Vectors, questions: Sequence[Asked], seed: int) -> None:
+        import torch
+
+        self._module = encoder.module.eval()  # gradients need no training mode, and without it dropout stays off
+        self._tokenizer = encoder.tokenizer
+        self._passages = torch.from_numpy(passages)
+        self._questions = questions
+        self._seed = seed
+        embeddings = {id(table) for table in _tables(self._module)}  # half of a small model, and few words of it asked
+        self._weights = [weight for weight in self._module.parameters() if id(weight) not in embeddings]
+        self._original = [weight.detach().clone() for weight in self._weights]
+        self._tuned = self._original
+
+    def train(self, rows: Sequence[int], steps: int, progress: Progress) -> None:
+        """So many steps, begun from the original weights."""
+        import torch
+
+        self.average(0.0)
+        optimizer = torch.optim.AdamW(self._weights, lr=RATE, weight_decay=0.01)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, steps))
+        for _, batch in zip(range(steps), _batches(rows, random.Random(self._seed)), strict=False):
+            self._loss(batch).backward()  # type: ignore[no-untyped-call]
+            torch.nn.utils.clip_grad_norm_(self._weights, 1.0)
+            optimizer.step()
+            schedule.step()
+            optimizer.zero_grad(set_to_none=True)
+            progress.advance()
+        self._tuned = [weight.detach().clone() for weight in self._weights]
+
+    def average(self, share: float) -> None:
+        """Makes the weights the average of the original ones and, with this share, the tuned ones."""
+        import torch
+
+        with torch.no_grad():
+            for weight, original, tuned in zip(self._weights, self._original, self._tuned, strict=True):
+                weight.copy_(torch.lerp(original, tuned, share))
+
+    def averaged(self, share: float, rows: Sequence[int]) -> Vectors:
+        """The questions' vectors by such an average."""
+        self.average(share)
+        return self.embed(rows)
+
+    def embed(self, rows: Sequence[int]) -> Vectors:
+        """The questions' vectors by the weights as they are."""
+        import torch
+
+        with torch.inference_mode():
+            parts = [self._encode(rows[start : start + BATCH]) for start in range(0, len(rows), BATCH)]
+            vectors: Vectors = torch.cat(parts).numpy()
+        return vectors
+
+    def seconds_a_step(self, rows: Sequence[int]) -> float:
+        """How long a step takes; nothing is learnt from it. The first one is slower than all others."""
+        batch = rows[:BATCH]
+        self._loss(batch)
+        began = time.perf_counter()
+        self._loss(batch).backward()  # type: ignore[no-untyped-call]
+        for weight in self._weights:
+            weight.grad = None
+        return time.perf_counter() - began
+
+    def _loss(self, rows: Sequence[int]) -> torch.Tensor:
+        """How unlikely it is that a passage drawn by its nearness to the question is a right one (-log)."""
+        import torch
+
+        likely = torch.log_softmax(self._encode(rows) @ self._passages.T / TEMPERATURE, dim=1)  # (questions, passages)
+        right = [torch.logsumexp(likely[n, list(self._questions[row].right)], 0) for n, row in enumerate(rows)]
+        return -torch.stack(right).mean()
+
+    def _encode(self, rows: Sequence[int]) -> torch.Tensor:
+        texts = [self._questions[row].text for row in rows]
+        inputs = self._tokenizer(texts, padding=True, truncation=True, max_length=LONGEST, return_tensors="pt")
+        vectors: torch.Tensor = self._module(inputs["input_ids"], inputs["attention_mask"])
+        return vectors
+
+
+def _split(questions: Sequence[Asked], rng: random.Random) -> tuple[list[int], list[int]]:
+    """The numbers of the questions that teach and of those that decide; groups stay together."""
+    groups = sorted({question.group for question in questions})
+    rng.shuffle(groups)
+    decide: set[str] = set()
+    held = 0
+    sizes = dict.fromkeys(groups, 0)
+    for question in questions:
+        sizes[question.group] += 1
+    for group in groups:
+        if held + sizes[group] <= HELD_OUT * len(questions):
+            decide.add(group)
+            held += sizes[group]
+    numbers = range(len(questions))
+    return (
+        [n for n in numbers if questions[n].group not in decide],
+        [n for n in numbers if questions[n].group in decide],
+    )
+
+
+def _batches(rows: Sequence[int], rng: random.Random) -> Iterator[list[int]]:
+    """The questions in a new order each time round, without end; every batch is full."""
+    waiting: list[int] = []
+    while True:
+        again = list(rows)
+        rng.shuffle(again)
+        waiting += again
+        while len(waiting) >= BATCH:
+            yield waiting[:BATCH]
+            waiting = waiting[BATCH:]
+
+
+def _rate(step: int, steps: int) -> float:
+    """The share of the rate: it rises, then falls to 0."""
+    return min((step + 1) / (WARM_UP * steps), 1 - step / steps, 1.0)
+
+
+def _tables(module: Any) -> Iterator[Any]:
+    """The weights of all embedding tables."""
+    import torch
+
+    return (part.weight for part in module.modules() if isinstance(part, torch.nn.Embedding))
