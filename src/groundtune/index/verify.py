@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from heapq import nsmallest
 
@@ -17,7 +17,7 @@ from groundtune.errors import UserError
 from groundtune.index.chunk import chunk
 from groundtune.index.store import Store, embedded_text
 from groundtune.index.sync import version_of
-from groundtune.types import Document, LeftOut, Passage, Source, Unchanged
+from groundtune.types import Document, LeftOut, Passage, Reader, Source, Unchanged
 from groundtune.workspace import digest
 
 SAMPLE = 64  # passages that are embedded again
@@ -37,29 +37,15 @@ def verify(index: Store, sources: Mapping[str, Source], passage_chars: int) -> l
 
     Raises UserError where a source cannot be read.
     """
+    check = _Check(index, passage_chars)
     found = [Difference("", fault) for fault in index.faults()]
-    versions = index.versions()
-    there: set[str] = set()
-    sample: list[tuple[float, str, str]] = []  # by chance: another one each time
     for name, source in sources.items():
         owned = index.known(name)
-        for document in _read(source, there):
-            if document.id not in there:
-                there.add(document.id)
-                passages = chunk(document, passage_chars)
-                found += _compare(index, document, passages, passage_chars, owned, versions)
-                drawn = [(random.random(), document.id, embedded_text(passage)) for passage in passages]
-                sample = nsmallest(SAMPLE, sample + drawn)
-    found += _wrong_vectors(index, {text: id for _, id, text in sample})
-    return found + [Difference(id, "it is in the index but in no source") for id in sorted(versions.keys() - there)]
-
-
-def _wrong_vectors(index: Store, texts: Mapping[str, str]) -> Iterator[Difference]:
-    """texts: with the document that each stands in. What is not in the index is not compared."""
-    held = {text: np.frombuffer(vector, np.float32) for text, vector in index.vectors_of(texts).items()}
-    for (text, vector), right in zip(held.items(), index.embedder.embed(list(held)) if held else (), strict=True):
-        if vector.shape != right.shape or not vector @ right >= SAME:
-            yield Difference(texts[text], "the vector of a passage is another one than its text's")
+        for document in _read(source, check.there):
+            if document.id not in check.there:
+                check.there.add(document.id)
+                found += check.document(document, owned)
+    return [*found, *check.texts(), *check.vectors(), *check.surplus()]
 
 
 def _read(source: Source, there: set[str]) -> Iterator[Document]:
@@ -75,29 +61,62 @@ def _read(source: Source, there: set[str]) -> Iterator[Document]:
         yield found
 
 
-def _compare(
-    index: Store,
-    document: Document,
-    passages: Sequence[Passage],
-    passage_chars: int,
-    owned: Mapping[str, str],
-    versions: Mapping[str, str],
-) -> Iterator[Difference]:
-    if document.id not in versions:
-        yield Difference(document.id, "it is not in the index")
-        return
-    if document.id not in owned:
-        yield Difference(document.id, "the index has it from another source")
-    if versions[document.id] != version_of(document, passage_chars):
-        yield Difference(document.id, "it has changed since the last sync")
-        return
-    readers = json.dumps(sorted(document.readers))
-    expected = [
-        (p.text, p.start, p.end, p.title, p.heading, p.page, readers, digest(embedded_text(p))) for p in passages
-    ]
-    held = [
-        (p.text, p.start, p.end, p.title, p.heading, p.page, names, key)
-        for p, names, key in index.passages_of(document.id)
-    ]
-    if held != expected:
-        yield Difference(document.id, f"{len(held)} passages are held where {len(expected)} others are expected")
+class _Check:
+    """A comparison under way."""
+
+    def __init__(self, index: Store, passage_chars: int) -> None:
+        self.there: set[str] = set()  # what the sources hold
+        self._index = index
+        self._passage_chars = passage_chars
+        self._versions = index.versions()
+        self._texts: dict[str, str] = {}  # digests of the texts of those documents that are alike so far
+        self._groups: set[str] = set()
+        self._sample: list[tuple[float, str, str]] = []  # by chance, so another one each time
+
+    def document(self, document: Document, owned: Mapping[str, str]) -> Iterator[Difference]:
+        """owned: what the index has from the document's source."""
+        id = document.id
+        if id not in self._versions:
+            yield Difference(id, "it is not in the index")
+            return
+        if id not in owned:
+            yield Difference(id, "the index has it from another source")
+        if self._versions[id] != version_of(document, self._passage_chars):
+            yield Difference(id, "it has changed since the last sync")
+            return
+        passages = chunk(document, self._passage_chars)
+        texts = [embedded_text(passage) for passage in passages]
+        readers = json.dumps(sorted(document.readers))
+        expected = [(*_content(p), readers, digest(text)) for p, text in zip(passages, texts, strict=True)]
+        held = [(*_content(p), names, key) for p, names, key in self._index.passages_of(id)]
+        if held != expected:
+            yield Difference(id, f"{len(held)} passages are held where {len(expected)} others are expected")
+        self._texts[id] = digest(document.text)
+        self._groups |= document.readers
+        self._sample = nsmallest(SAMPLE, self._sample + [(random.random(), id, text) for text in texts])
+
+    def texts(self) -> Iterator[Difference]:
+        """Documents whose whole text is held otherwise."""
+        held = self._index.documents(Reader(frozenset(self._groups)))
+        for id, text in self._texts.items():
+            if digest(held.get(id, "")) != text:
+                yield Difference(id, "its text is held otherwise, or its readers")
+
+    def vectors(self) -> Iterator[Difference]:
+        """Documents of the sample with a vector that is not its text's."""
+        documents = {text: id for _, id, text in self._sample}
+        held = self._index.vectors_of(documents)
+        made = self._index.embedder.embed(list(held)) if held else ()
+        for (text, vector), right in zip(held.items(), made, strict=True):
+            left = np.frombuffer(vector, np.float32)
+            if left.shape != right.shape or not left @ right >= SAME:
+                yield Difference(documents[text], "the vector of a passage is another one than its text's")
+
+    def surplus(self) -> Iterator[Difference]:
+        """Documents that no source holds."""
+        for id in sorted(self._versions.keys() - self.there):
+            yield Difference(id, "it is in the index but in no source")
+
+
+def _content(passage: Passage) -> tuple[object, ...]:
+    return passage.text, passage.start, passage.end, passage.title, passage.heading, passage.page

@@ -146,7 +146,7 @@ def analyzer(language: str) -> Any:
 
     builder = (
         TextAnalyzerBuilder(Tokenizer.simple())
-        .filter(Filter.remove_long(LONGEST))
+        .filter(Filter.remove_long(LONGEST + 1))  # of so many and more
         .filter(Filter.lowercase())
         .filter(Filter.ascii_fold())
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from groundtune.cases import holds_evidence
+from groundtune.examples.split import split
 from groundtune.project import Project
 from groundtune.retrieve._fusion import DEFAULT_WEIGHT, choose_weight, fuse, ndcg
 from groundtune.retrieve.hybrid import POOL
@@ -41,9 +42,8 @@ def retrieval_stage(project: Project) -> Json:
     known: then the defaults count.
     """
     table = project.config.retrieve
-    tunes = project.config.embedder.tune and table.kind != "lexical"
     weighs = table.kind == "hybrid" and "weight" not in table.options
-    if not tunes and not weighs:
+    if table.kind == "lexical" or not (weighs or project.config.embedder.tune):
         return {}
     train = file_digest(project.workspace.train)
     inputs = digest([project.index.digest(), train, project.index.embedder.name, project.config.embedder, table])
@@ -52,23 +52,35 @@ def retrieval_stage(project: Project) -> Json:
         return done
     project.workspace.begin("retrieval")
     project.forget_index()  # whose embedder may be a tuned one, which is not where tuning begins
-    judged = _judged(project, TAUGHT if tunes else ASKED)
-    result: Json = {}
-    if len(judged) >= FEWEST:
-        tuned = _tuned(project, judged, inputs) if tunes else None
-        if tuned is not None and tuned.kept:
-            result["queries"] = inputs
-        if weighs:
-            result["weight"] = _weight(project, judged, tuned)
-            project.progress.say(f"fusion weight: {result['weight']:g} for vectors")
+    result = fit(project, open_examples(project, EVERYONE), inputs)
     project.workspace.finish("retrieval", inputs, result)
     project.forget_index()
     return result
 
 
-def _judged(project: Project, most: int) -> list[Judged]:
-    """Train questions whose evidence is known and lies in passages that everyone may read."""
-    examples = [example for example in open_examples(project, EVERYONE) if example.evidence]
+def fit(project: Project, examples: Sequence[Example], name: str) -> Json:
+    """What the config leaves to be fitted, fitted to these examples; empty where they are too few.
+
+    name: of the tuned embedder's folder. Gives "queries", that name, where it is kept; and "weight".
+    """
+    table = project.config.retrieve
+    tunes = project.config.embedder.tune
+    judged = _judged(project, examples, TAUGHT if tunes else ASKED)
+    result: Json = {}
+    if len(judged) < FEWEST:
+        return result
+    tuned = _tuned(project, judged, name) if tunes else None
+    if tuned is not None and tuned.kept:
+        result["queries"] = name
+    if table.kind == "hybrid" and "weight" not in table.options:
+        result["weight"] = _weight(project, judged, tuned)
+        project.progress.say(f"fusion weight: {result['weight']:g} for vectors")
+    return result
+
+
+def _judged(project: Project, examples: Sequence[Example], most: int) -> list[Judged]:
+    """Those of the examples whose evidence is known and lies in passages that everyone may read."""
+    examples = [example for example in examples if example.evidence]
     random.Random(project.config.examples.seed).shuffle(examples)
     by_document: dict[str, list[Passage]] = {}
     for passage in project.index.all_passages():
@@ -84,15 +96,21 @@ def _judged(project: Project, most: int) -> list[Judged]:
     return found
 
 
-def _tuned(project: Project, judged: Sequence[Judged], inputs: str) -> Tuned | None:
+def _tuned(project: Project, judged: Sequence[Judged], name: str) -> Tuned | None:
     from groundtune.models import trainable_embedder
     from groundtune.tune.embedder import Asked, Encoder, tune_embedder
 
     ids, vectors = project.index.vectors()
     row = {int(id): number for number, id in enumerate(ids)}
-    asked = [
-        Asked(one.example.question, tuple(row[id] for id in sorted(one.right)), one.example.group) for one in judged
-    ]
+    asked = [Asked(one.example.question, tuple(row[id] for id in sorted(one.right))) for one in judged]
+    decide = split(
+        [one.example for one in judged],
+        question=project.config.question,
+        test_share=1 / 3,
+        test_most=len(judged),
+        seed=project.config.examples.seed + 1,
+    )
+    held_out = {example.id for example in decide.test}
 
     def judge(numbers: Sequence[int], queries: Vectors) -> list[float]:
         return [
@@ -105,8 +123,9 @@ def _tuned(project: Project, judged: Sequence[Judged], inputs: str) -> Tuned | N
         Encoder(source.module, source.tokenizer, source.save),
         vectors,
         asked,
+        [number for number, one in enumerate(judged) if one.example.id in held_out],
         judge,
-        project.workspace.embedder(inputs),
+        project.workspace.embedder(name),
         minutes=project.config.embedder.minutes,
         seed=project.config.tune.seed,
         progress=project.progress,

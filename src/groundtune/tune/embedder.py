@@ -30,7 +30,6 @@ WARM_UP = 0.1  # of the steps
 BATCH = 32  # questions a step
 TEMPERATURE = 0.05  # of the cosines
 SHARES = (0.5, 1.0)  # of the tuned weights in the average
-HELD_OUT = 1 / 3  # of the questions decide; the others teach
 FEWEST = 20  # questions on either side: with fewer nothing can be learnt, or decided
 LONGEST = 256  # tokens of a question
 SAFETY = 0.9  # of the time budget is planned for
@@ -41,11 +40,10 @@ Judge = Callable[[Sequence[int], "Vectors"], Sequence[float]]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question and the rows of its right passages. Questions of one group are held out together."""
+    """A question and the rows of its right passages."""
 
     text: str
     right: tuple[int, ...]
-    group: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +71,14 @@ class Tuned:
     steps: int
     seconds: float
     held_out: tuple[int, ...]  # the numbers of the questions that decided
-    vectors: Vectors | None  # theirs, by weights that had not seen them: a fusion weight can be chosen with them
+    vectors: Vectors  # theirs, by weights that had not seen them: a fusion weight can be chosen with them
 
 
 def tune_embedder(
     encoder: Encoder,
     passages: Vectors,
     questions: Sequence[Asked],
+    held_out: Sequence[int],
     judge: Judge,
     folder: Path,
     *,
@@ -88,23 +87,23 @@ def tune_embedder(
     seed: int = 1,
     progress: Progress | None = None,
 ) -> Tuned | None:
-    """Trains on two thirds of the questions, decides by the others, then trains on all where that was better.
+    """Trains on the questions that are not held out, decides by those that are; trains on all where that was better.
 
-    passages: the vectors of all passages, by the same embedder; judge: scores searches, the original vectors' too;
-    folder: gets the tuned model, whole or not at all. Where the time is too short, less is trained; where it is not,
-    the same questions and seed give the same weights. None where there are too few questions.
+    passages: the vectors of all passages, by the same embedder. held_out: the numbers of the questions that decide,
+    about a third of them, none nearly the same as one of the others. judge: scores the searches for questions. folder:
+    gets the tuned model, whole or not at all. Where the minutes are too few, less is trained; where they are not, the
+    same questions and seed give the same weights. None where there are too few questions.
     """
-    teach, decide = _split(questions, random.Random(seed))
+    decide = sorted(set(held_out))
+    everything = range(len(questions))
+    teach = sorted(set(everything) - set(decide))
     if min(len(teach), len(decide)) < FEWEST:
         return None
-    began = time.perf_counter()
+    began, progress = time.perf_counter(), progress or NoProgress()
     run = _Run(encoder, passages, questions, seed)
     before = judge(decide, run.embed(decide))
-    steps = [math.ceil(len(rows) * epochs / BATCH) for rows in (teach, range(len(questions)))]
-    left = SAFETY * minutes * 60 - (time.perf_counter() - began)
-    shorter = min(1.0, left / (sum(steps) * run.seconds_a_step(teach)))
-    first, second = (max(1, math.floor(shorter * number)) for number in steps)
-    progress = progress or NoProgress()
+    seconds = SAFETY * minutes * 60 - (time.perf_counter() - began)
+    first, second = _steps([len(teach), len(everything)], epochs, seconds / run.seconds_a_step(teach))
     progress.start("tuning the embedder", first + second)
     run.train(teach, first, progress)
     tried = {share: run.averaged(share, decide) for share in SHARES}
@@ -114,7 +113,7 @@ def tune_embedder(
     error = statistics.stdev(gains) / math.sqrt(len(gains))
     kept = statistics.fmean(gains) > error
     if kept:
-        run.train(range(len(questions)), second, progress)
+        run.train(everything, second, progress)
         run.average(share)
         with writing(folder) as temporary:
             encoder.save(temporary)
@@ -125,11 +124,18 @@ def tune_embedder(
         after=statistics.fmean(scores[share]),
         error=error,
         share=share,
-        steps=first + (second if kept else 0),
+        steps=first + second if kept else first,
         seconds=time.perf_counter() - began,
         held_out=tuple(decide),
         vectors=tried[share],
     )
+
+
+def _steps(questions: Sequence[int], epochs: float, affordable: float) -> list[int]:
+    """Each training's steps, by its number of questions: what the epochs come to, or as much less as is affordable."""
+    wanted = [math.ceil(number * epochs / BATCH) for number in questions]
+    share = min(1.0, affordable / sum(wanted))
+    return [max(1, math.floor(share * number)) for number in wanted]
 
 
 class _Run:
@@ -209,26 +215,6 @@ class _Run:
         inputs = self._tokenizer(texts, padding=True, truncation=True, max_length=LONGEST, return_tensors="pt")
         vectors: torch.Tensor = self._module(inputs["input_ids"], inputs["attention_mask"])
         return vectors
-
-
-def _split(questions: Sequence[Asked], rng: random.Random) -> tuple[list[int], list[int]]:
-    """The numbers of the questions that teach and of those that decide; groups stay together."""
-    groups = sorted({question.group for question in questions})
-    rng.shuffle(groups)
-    decide: set[str] = set()
-    held = 0
-    sizes = dict.fromkeys(groups, 0)
-    for question in questions:
-        sizes[question.group] += 1
-    for group in groups:
-        if held + sizes[group] <= HELD_OUT * len(questions):
-            decide.add(group)
-            held += sizes[group]
-    numbers = range(len(questions))
-    return (
-        [n for n in numbers if questions[n].group not in decide],
-        [n for n in numbers if questions[n].group in decide],
-    )
 
 
 def _batches(rows: Sequence[int], rng: random.Random) -> Iterator[list[int]]:
