@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -71,7 +72,7 @@ def test_a_folder_that_cannot_be_written_keeps_the_old_one(
     target.mkdir()
     (target / "weights").write_text("old")
     if fails == "in the renaming":
-        monkeypatch.setattr(Path, "replace", raising(errno.EIO))
+        monkeypatch.setattr(workspace, "_exchange", raising(errno.EIO))
     with pytest.raises(OSError, match="Input/output"), workspace.writing(target) as temporary:
         temporary.mkdir()
         if fails == "in the block":
@@ -87,10 +88,32 @@ def raising(number: int) -> Any:
     return fail
 
 
-@pytest.mark.parametrize("suffix", ["new", "old"])
-def test_what_a_killed_process_of_the_same_number_left_is_in_nobodys_way(tmp_path: Path, suffix: str) -> None:
+def test_a_folder_is_there_at_every_moment_while_others_take_its_place(tmp_path: Path) -> None:
+    target, seen, over = tmp_path / "index", [], threading.Event()
+
+    def look() -> None:
+        while not over.is_set():
+            seen.append((target / "whole").exists())
+
+    with workspace.writing(target) as temporary:
+        temporary.mkdir()
+        (temporary / "whole").touch()
+    watching = threading.Thread(target=look)
+    watching.start()
+    for _ in range(50):
+        with workspace.writing(target) as temporary:
+            temporary.mkdir()
+            (temporary / "whole").touch()
+    over.set()
+    watching.join()
+    assert all(seen)
+    assert len(seen) > 50
+
+
+@pytest.mark.parametrize("process", ["this", "4711"])
+def test_what_a_killed_process_left_goes(tmp_path: Path, process: str) -> None:
     target = tmp_path / "adapter"
-    left = tmp_path / f".adapter.{os.getpid()}.{suffix}"
+    left = tmp_path / f".adapter.{os.getpid() if process == 'this' else process}.new"
     for folder, content in ((target, "old"), (left, "half")):
         folder.mkdir()
         (folder / content).touch()

@@ -85,10 +85,10 @@ def plan(config: ConfigOption = CONFIG, as_json: JsonOption = False) -> None:
         facts = stages.prepare(project)
         training = stages.tune_stage(project, plan_only=True)
         difference = stages.visible_difference(project)
+        kept_out = stages.kept_out(project)
     if as_json:
-        _print(
-            json.dumps({"train": facts["train"], "test": facts["test"], "training": training, "visible": difference})
-        )
+        counts = {"train": facts["train"], "test": facts["test"]}
+        _print(json.dumps({**counts, "training": training, "visible": difference, "kept_out": kept_out}))
         return
     _print(f"question: {project.config.question}; {facts['train']} examples to train on, {facts['test']} held out")
     _print(f"differences under about {difference:.2f} will mostly not be told apart with so many")
@@ -106,6 +106,8 @@ def sync(
     """Bring the index in step with the sources."""
     from groundtune import stages
 
+    if verify and rebuild:
+        raise UserError("--verify and --rebuild exclude each other", "--verify changes nothing")
     if verify:
         _verify(config, as_json=as_json)
         return
@@ -113,6 +115,7 @@ def sync(
         summary = stages.sync_stage(project, rebuild=rebuild)
     if as_json:
         _print(json.dumps(summary.to_json(), ensure_ascii=False))
+    stages.insist(summary)
 
 
 def _verify(config: Path, *, as_json: bool) -> None:
@@ -129,6 +132,8 @@ def _verify(config: Path, *, as_json: bool) -> None:
         for one in differences:
             _print(printable(f"{one.document or 'the index'}: {one.what}"))
         _print(f"{documents:,} documents, {passages:,} passages: {len(differences):,} differences")
+        if differences:
+            _print('"groundtune sync" brings in what has changed since; what remains is mended by --rebuild')
     raise typer.Exit(1 if differences else 0)
 
 

@@ -219,9 +219,9 @@ class Source(Protocol):
     ) -> Iterator[Document | Unchanged]:
         """Every document there is now, one at a time; what cannot be read goes to `left_out`.
 
-        known: id -> stamp of the documents that the index has from this source; one whose stamp is still the same need
-        not be read and is given as Unchanged. Raises UserError where the source as a whole cannot be read: the index
-        then keeps all that it has from it.
+        known: id -> stamp of the documents that the index has from this source, the stamp empty where it says nothing
+        any more; one whose stamp is still the same need not be read and is given as Unchanged. Raises UserError where
+        the source as a whole cannot be read: the index then keeps all that it has from it.
         """
         ...
 

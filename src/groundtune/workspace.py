@@ -6,8 +6,10 @@ never half of one. A stage that finished leaves a mark with the digest of its in
 
 from __future__ import annotations
 
+import ctypes
 import dataclasses
 import errno
+import glob
 import hashlib
 import json
 import os
@@ -48,29 +50,37 @@ def _plain(value: Any) -> Any:
 def writing(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` that becomes `path` when the block ends well, and is removed when it does not.
 
-    The block may make a file or a folder there. Raises WorkFailed where the disk is full; what stood at `path` before
-    is still there then.
+    The block may make a file or a folder there; a lock keeps other writers away. Raises WorkFailed where the disk is
+    full; what stood at `path` before is still there then.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
-    aside = path.with_name(f".{path.name}.{os.getpid()}.old")
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        remove(temporary)  # of a killed process that had our number: a container starts with the same ones every time
+        for left in path.parent.glob(f".{glob.escape(path.name)}.*.new"):  # of a process that was killed
+            remove(left)
         try:
             yield temporary
             for written in (temporary, *temporary.rglob("*")):
                 _fsync(written)
-            if path.is_dir():  # a folder cannot be renamed onto one that is not empty
-                remove(aside)
-                path.rename(aside)
-            temporary.replace(path)
+            if path.is_dir():
+                _exchange(temporary, path)
+            else:
+                temporary.replace(path)
             _fsync(path.parent)
         finally:
-            remove(temporary)
-            if path.exists():
-                remove(aside)
-            elif aside.exists():
-                aside.rename(path)
+            remove(temporary)  # where it was exchanged: what stood there before
+
+
+def _exchange(one: Path, other: Path) -> None:
+    """Swaps two folders in one step, so that nobody ever finds neither (renameat2 of Linux)."""
+    at_folder, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE of linux/fs.h
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.renameat2(at_folder, os.fsencode(one), at_folder, os.fsencode(other), exchange) != 0:
+        number = ctypes.get_errno()
+        raise WorkFailed(
+            f"{other}: cannot be replaced ({os.strerror(number)})",
+            "its file system cannot swap folders: choose another [workspace] path",
+        )
 
 
 @contextmanager

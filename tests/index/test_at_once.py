@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import closing, nullcontext, suppress
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -49,14 +49,18 @@ def editions(index: SqliteIndex) -> set[str]:
     return found
 
 
-def read(folder: Path, pipe: Connection) -> None:
-    """Looks at the index again and again until it is told to stop; says when it begins, and what it saw."""
+def read(folder: Path, pipe: Connection, anew: bool) -> None:
+    """Looks at the index again and again until it is told to stop; says when it begins, and what it saw.
+
+    anew: opens it for every look.
+    """
     looks, seen = 0, set()
     try:
         with closing(SqliteIndex(folder, HashingEmbedder())) as index:
             pipe.send("ready")
             while not pipe.poll():
-                seen |= editions(index)
+                with closing(SqliteIndex(folder, HashingEmbedder())) if anew else nullcontext(index) as opened:
+                    seen |= editions(opened)
                 looks += 1
             last = editions(index)
     except Exception as error:  # noqa: BLE001 (the test shows it)
@@ -83,9 +87,9 @@ def test_readers_see_whole_documents_all_the_time(
 ) -> None:
     sync(open_index(), edition(0), LENGTH)
     readers = []
-    for _ in range(2):
+    for anew in (False, True):
         pipe, other = Pipe()
-        readers.append((start(read, tmp_path / "index", other), pipe))
+        readers.append((start(read, tmp_path / "index", other, anew), pipe))
         assert pipe.recv() == "ready"
     change(tmp_path / "index")
     for process, pipe in readers:

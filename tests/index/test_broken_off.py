@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
-from functools import partial
+from functools import cache, partial
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -46,8 +46,11 @@ def memory() -> Iterator[Path]:
         yield Path(folder)
 
 
+whole = cache(document)
+
+
 def source(files: Files) -> Given:
-    return Given(*(document(name, text) for name, text in sorted(files.items())))
+    return Given(*(whole(name, text) for name, text in sorted(files.items())))
 
 
 def brought(index: SqliteIndex, files: Files) -> Summary:
@@ -121,8 +124,8 @@ def edit(files: Files, draw: random.Random) -> None:
 def shelve(files: Files, shelf: Shelf) -> None:
     """Notes what whole documents look like."""
     for name, text in files.items():
-        whole = document(name, text)
-        shelf[name, version_of(whole, LENGTH)] = [passage.text for passage in chunk(whole, LENGTH)]
+        found = whole(name, text)
+        shelf[name, version_of(found, LENGTH)] = [passage.text for passage in chunk(found, LENGTH)]
 
 
 def check(index: SqliteIndex, shelf: Shelf) -> None:
@@ -227,6 +230,9 @@ def test_a_full_disk_leaves_the_old_index_answering(open_index: Open, small_disk
     with closing(SqliteIndex(folder, HashingEmbedder())) as another:  # while the disk is full
         assert another.search_words("everywhere", 5) == index.search_words("everywhere", 5)
     index.close()
+    leave(small_disk, 0)
+    with pytest.raises(WorkFailed, match=r"index\.sqlite: the disk is full"):  # nobody else has it open
+        open_index(path=folder)
     (small_disk / "filler").unlink()
     again = open_index(path=folder)
     assert content(again) == before

@@ -47,16 +47,14 @@ def documents(state: State) -> list[Document]:
     ]
 
 
-def open_to(reader: Reader, names: frozenset[str]) -> bool:
-    return not names or bool(names & reader.groups)
-
-
 def permitted(state: State, reader: Reader, later: list[State]) -> set[tuple[str, int]]:
-    """The passages of a state that a reader may read: nobody reads what the document's last state closes to them."""
+    """The passages of a state that a reader may read: where a document named readers then and in its last state, one
+    of the reader's groups is named in both."""
     found = set()
     for id, (count, names) in state.items():
-        last = [after[id][1] for after in later if id in after]
-        if open_to(reader, names) and (not last or open_to(reader, last[-1])):
+        last = [after[id][1] for after in later if id in after] or [names]
+        shared = names & last[-1] if names and last[-1] else names | last[-1]
+        if shared & reader.groups or not (names or last[-1]):
             found |= {(id, n) for n in range(count)}
     return found
 

@@ -1,12 +1,15 @@
 """After a sync the index holds what the sources hold, and nothing was embedded that it knew already."""
 
-from collections.abc import Callable, Iterator, Mapping
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from groundtune.errors import UserError
+from groundtune.index import sync as sync_module
 from groundtune.index.store import embedded_text
 from groundtune.index.sync import Summary
 from groundtune.index.sync import sync as sync_all
@@ -14,6 +17,9 @@ from groundtune.times import now
 from groundtune.types import Document, LeftOut, Section, Unchanged
 from tests.corpus import Given, HashingEmbedder, document, sync
 from tests.stores import AnyStore, OpenStore
+
+if TYPE_CHECKING:
+    from groundtune.types import Vectors
 
 RETURNS = document("returns.md", "# Returns\n\nSend the kettle back within thirty days.\n")
 PRICES = document("prices.md", "# Prices\n\nA kettle costs forty euros.\n\n# Discounts\n\nStudents pay half.\n")
@@ -256,3 +262,58 @@ def test_the_digest_is_that_of_the_content_not_of_the_way_to_it(open_store: Open
     assert winding.digest() != straight.digest()
     brought(winding, PRICES, RETURNS)
     assert winding.digest() == straight.digest()
+
+
+def test_a_source_under_another_name_that_cannot_be_read_keeps_what_the_index_has(open_store: OpenStore) -> None:
+    index = open_store()
+    sync_all(index, {"sql 1": Given(RETURNS, PRICES), "b": Given(document("b.md", "One."))}, 200)
+    sync_all(index, {"tickets": Broken(), "b": Given(document("b.md", "One."))}, 200)
+    assert set(index.documents()) == {"returns.md", "prices.md", "b.md"}
+    summary = sync_all(index, {"tickets": Given(RETURNS), "b": Given(document("b.md", "One."))}, 200)
+    assert (summary.removed, summary.unchanged) == (["prices.md"], 2)
+
+
+class Memory(Given):
+    """Keeps what it was told is known."""
+
+    def documents(
+        self, known: Mapping[str, str], left_out: Callable[[LeftOut], None]
+    ) -> Iterator[Document | Unchanged]:
+        self.known = dict(known)
+        yield from super().documents(known, left_out)
+
+
+def test_a_source_learns_what_the_index_has_from_it_even_where_stamps_say_nothing(open_store: OpenStore) -> None:
+    index = open_store()
+    source = Memory(RETURNS)
+    for settings, stamp in (("one", None), ("one", RETURNS.stamp), ("two", "")):
+        sync_all(index, {"a": source}, 200, settings={"a": settings})
+        assert source.known == ({} if stamp is None else {"returns.md": stamp})
+
+
+def test_a_batch_is_no_larger_than_its_characters(open_store: OpenStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sync_module, "CHARACTERS", 100)
+    calls: list[int] = []
+
+    class Counting(HashingEmbedder):
+        def embed(self, texts: Sequence[str]) -> Vectors:
+            calls.append(len(texts))
+            return super().embed(texts)
+
+    sync(open_store(Counting()), [document(f"{n}.md", f"Number {n}. " + "word " * 12) for n in range(6)])
+    assert calls == [2, 2, 2]
+
+
+def test_another_way_of_cutting_cuts_every_document_anew(
+    open_store: OpenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = open_store()
+    brought(index, RETURNS)
+    monkeypatch.setattr(sync_module, "CUT", 2)
+    assert sync_all(index, {"given": Given(RETURNS)}, 200, settings={"given": "read anew"}).changed == ["returns.md"]
+
+
+def test_the_groups_that_documents_name_are_known(open_store: OpenStore) -> None:
+    index = open_store()
+    brought(index, RETURNS, replace(PRICES, readers=frozenset({"staff", "owners"})))
+    assert index.groups() == {"staff", "owners"}

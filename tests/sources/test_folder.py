@@ -96,7 +96,9 @@ def test_include_and_ignore_are_patterns_as_in_gitignore(docs: Path) -> None:
         ({"include": "*.md"}, "include = '\\*.md'"),
         ({"max_megabytes": "two"}, "max_megabytes = 'two'"),
         ({"max_megabytes": 0}, "max_megabytes = 0"),
-        ({"paths": "x"}, "paths is unknown .*one of: path, include, ignore, max_megabytes"),
+        ({"paths": "x"}, "paths is unknown .*one of: path, include, ignore, max_megabytes, prefix"),
+        ({"prefix": "a/"}, "prefix = 'a/'"),
+        ({"prefix": "a b"}, "prefix = 'a b'"),
     ],
 )
 def test_a_wrong_option_is_named(docs: Path, options: dict[str, Any], message: str) -> None:
@@ -421,6 +423,34 @@ def test_other_options_have_every_file_looked_at_anew(docs: Path) -> None:
     missed: list[LeftOut] = []
     assert names(source(docs, max_megabytes=0.001).documents(known, missed.append)) == ["+good.md"]
     assert [(one.id, one.passing) for one in missed] == [("a.txt", False)]
+
+
+@pytest.mark.usefixtures("later")
+def test_a_stamp_that_says_nothing_any_more_is_no_files(docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert again(docs, {"good.md": ""}) == ["+good.md"]
+
+    def fail(*_: object) -> str:
+        raise OSError(errno.EIO, "broken")
+
+    monkeypatch.setattr(_walk.Rules, "stamp", fail)
+    missed: list[LeftOut] = []
+    assert list(source(docs).documents({"good.md": ""}, missed.append)) == []
+    assert [(one.id, one.passing) for one in missed] == [("good.md", True)]
+
+
+@pytest.mark.usefixtures("later")
+def test_a_prefix_stands_before_every_id(docs: Path) -> None:
+    (docs / "sub").mkdir()
+    (docs / "sub" / "a.md").write_text("words")
+    (docs / "photo.jpg").write_bytes(b"x")
+    documents, missed = read(docs, prefix="hand/book", ignore=["/good.md"])
+    assert [one.id for one in documents] == ["hand/book/sub/a.md"]
+    assert list(missed) == ["hand/book/photo.jpg"]
+    (docs / "photo.jpg").unlink()
+    known = stamps(docs, prefix="hand/book")
+    assert again(docs, known, prefix="hand/book") == ["hand/book/good.md", "hand/book/sub/a.md"]
+    assert again(docs, known) == ["+good.md", "+sub/a.md"]
+    assert again(docs, known, prefix="hand") == ["+hand/good.md", "+hand/sub/a.md"]
 
 
 @pytest.mark.usefixtures("later")

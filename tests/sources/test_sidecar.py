@@ -167,6 +167,27 @@ def test_a_misnamed_sidecar_leaves_the_document_out_unless_it_is_ignored(docs: P
     assert missed == {}
 
 
+@pytest.mark.parametrize(
+    "pattern", ["*.yaml", "rates.*.yaml", "/*.meta.yaml", "rates.meta.????", "rates.meta.[y]aml", "**"]
+)
+def test_a_pattern_for_many_files_lets_no_misnamed_sidecar_go_unseen(docs: Path, pattern: str) -> None:
+    (docs / "rates.meta.yaml").write_text(STAFF)
+    documents, missed = read(docs, ignore=[pattern, "!good.md", "!rates.csv"])
+    assert list(documents) == ["good.md"]
+    assert list(missed) == ["rates.csv"]
+    assert missed["rates.csv"].reason.startswith("rates.meta.yaml beside it may be its sidecar")
+
+
+@pytest.mark.parametrize("pattern", ["/sub/rates.meta.yaml", "**/rates.meta.yaml", "s*/rates.meta.yaml"])
+def test_a_misnamed_sidecar_in_any_folder_can_be_ignored_by_name(docs: Path, pattern: str) -> None:
+    (docs / "sub").mkdir()
+    (docs / "rates.csv").rename(docs / "sub" / "rates.csv")
+    (docs / "sub" / "rates.meta.yaml").write_text(STAFF)
+    assert "sub/rates.csv" in read(docs)[1]
+    documents, missed = read(docs, ignore=[pattern])
+    assert ("sub/rates.csv" in documents, missed) == (True, {})
+
+
 @pytest.mark.parametrize("options", [{"include": ["*.csv"]}, {"ignore": ["*.yaml", "good.md"]}])
 def test_no_pattern_takes_a_sidecar_away(docs: Path, options: dict[str, Any]) -> None:
     (docs / "rates.csv.meta.yaml").write_text(STAFF)

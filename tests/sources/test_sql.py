@@ -1,5 +1,6 @@
 """The same for SQLite and a real PostgreSQL server: what changed is read, what did not is not, nothing is written."""
 
+import gc
 import json
 import re
 import secrets
@@ -278,6 +279,18 @@ def test_times_far_from_now_are_times_too(postgres: Base) -> None:
         follower.sync()
     postgres.run("update articles set updated_at = '9999-12-31 12:00:00Z' where id = 1")
     assert follower.sync().sync().same == ids(1, 2)
+
+
+@pytest.mark.parametrize("options", [ARTICLES, TIMED], ids=["by digest", "by time"])
+def test_rows_whose_stamps_say_nothing_any_more_are_read(base: Base, options: dict[str, Any]) -> None:
+    base.articles()
+    stamps = {one.id: one.stamp for one in Follower(options).sync().documents.values()}
+    for emptied in (stamps.keys(), ids(2)):
+        missed: list[LeftOut] = []
+        found = list(make(options).documents(stamps | dict.fromkeys(emptied, ""), missed.append))
+        assert missed == []
+        assert {one.id for one in found} == stamps.keys()
+        assert emptied <= {one.id for one in found if isinstance(one, Document)}
 
 
 def test_a_change_of_the_config_reads_every_row_again(base: Base) -> None:
@@ -712,6 +725,7 @@ def test_a_connection_that_breaks_loses_nothing(
     with pytest.raises(WorkFailed, match="connection to the database was lost"):
         follower.sync()
     assert follower.sync().read == ids(1, 2, 3, 4, 5)
+    gc.collect()  # what SQLAlchemy left is told of here, not in the next test
 
 
 PASSWORD = "s3cr3t-" + secrets.token_hex(4)
@@ -723,6 +737,12 @@ PASSWORD = "s3cr3t-" + secrets.token_hex(4)
         ("", "BASE_URL is not set"),
         (f"postgresql:tester:{PASSWORD}@host/name", "no database URL"),
         (f"postgresql://tester:{PASSWORD}@host:port/name", "no database URL"),
+        (f"postgresql://tester:@{PASSWORD}@host/name", "no database URL"),
+        (f"postgresql://tester:ge@{PASSWORD}/x@127.0.0.1/name", "no database URL"),
+        (f"postgresql://tester@/{PASSWORD}@127.0.0.1:9/name", "no database URL"),
+        (f"postgresql://te@ster:{PASSWORD}@127.0.0.1:9/name", "no database URL"),
+        (f"postgresql:///tester:ge@{PASSWORD}/name", "no database URL"),
+        (f"postgresql://te%40ster:{PASSWORD}%40@127.0.0.1:9/name", "no connection"),
         (f"postgres://tester:{PASSWORD}@host/name", "postgres://"),
         (f"mysql://tester:{PASSWORD}@host/name", "MySQLdb"),
         (f"sqlite+aiosqlite:///{PASSWORD}", "aiosqlite"),
@@ -740,6 +760,11 @@ def test_what_is_wrong_with_a_url_is_said_without_its_password(
     assert said in error.message
     assert PASSWORD not in error.message + error.hint
     assert PASSWORD not in repr(error.__cause__)
+
+
+def test_how_to_write_a_password_with_such_signs_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BASE_URL", "postgresql://tester:ge@heim@host/name")
+    assert "@ and / are written %40 and %2F" in fails(ARTICLES).hint
 
 
 def test_a_password_is_not_repeated_whatever_the_driver_says() -> None:

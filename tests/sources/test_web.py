@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from lxml import etree  # type: ignore[import-untyped]
 
 from groundtune import parse, plug
 from groundtune.errors import UserError
-from groundtune.sources import _robots
+from groundtune.sources import _lists, _robots
 from groundtune.sources._page import Stamp, _time
 from groundtune.types import Document, LeftOut, Unchanged
 from tests.sources.web_server import MODIFIED, Page, Site, serving
@@ -190,8 +191,18 @@ def test_a_page_whose_etag_is_as_known_is_neither_sent_nor_parsed(site: Site) ->
 def test_a_page_without_an_etag_is_told_by_its_text(site: Site) -> None:
     site.html("/a", "A", Last_Modified=MODIFIED)
     first = Scanned(site, pages=[site.url("/a")])
-    site.html("/a", "A", Last_Modified="Thu, 22 Oct 2015 07:28:00 GMT")
     assert Scanned(site, first.known, pages=[site.url("/a")]).all == [Unchanged(site.url("/a"))]
+
+
+def test_a_page_whose_etag_alone_is_new_is_asked_for_by_the_new_one_from_then_on(site: Site) -> None:
+    site.html("/a", "A", ETag='"1"')
+    first = Scanned(site, pages=[site.url("/a")])
+    site.html("/a", "A", ETag='"2"')
+    second = Scanned(site, first.known, pages=[site.url("/a")])
+    assert second.one.text == first.one.text
+    third = Scanned(site, second.known, pages=[site.url("/a")])
+    assert third.all == [Unchanged(site.url("/a"))]
+    assert site.asked[-1][1]["if-none-match"] == '"2"'
 
 
 def test_a_changed_page_is_read_again(site: Site) -> None:
@@ -354,6 +365,14 @@ def test_a_redirect_into_what_robots_txt_disallows_is_not_followed(site: Site) -
     assert "/private/b" not in site.paths()
 
 
+def test_of_a_robots_txt_that_is_too_long_the_beginning_counts(site: Site) -> None:
+    robots(site, "User-agent: *\nDisallow: /a\n" + "# etc.\n" * 100_000 + "Disallow: /b\n")
+    pages = pages_of(site, "a", "b")
+    scanned = Scanned(site, pages=pages)
+    assert scanned.ids == [pages[1]]
+    assert scanned.reasons == {pages[0]: "its site's robots.txt disallows it"}
+
+
 @pytest.mark.parametrize("status", [500, 503, 429])
 def test_a_robots_txt_that_fails_stops_everything_for_the_moment(site: Site, status: int) -> None:
     with serving() as other:
@@ -417,6 +436,14 @@ def test_a_page_that_asks_not_to_be_indexed_is_not(site: Site, head: str, header
 )
 def test_what_is_asked_of_others_is_not_asked_of_us(site: Site, head: str, headers: dict[str, str]) -> None:
     site.html("/a", "A", head, **headers)
+    assert Scanned(site, pages=[site.url("/a")]).ids == [site.url("/a")]
+
+
+def test_of_a_page_only_the_beginning_is_searched_for_noindex(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    noindex = '<meta name="robots" content="noindex">'
+    site.html("/a", "A", f"<style>{' ' * 100_000}</style>{noindex}")
+    assert reason(site, "/a") == "it asks not to be indexed (noindex)"
+    site.html("/a", "A", f"<style>{' ' * 200_000}</style>{noindex}")
     assert Scanned(site, pages=[site.url("/a")]).ids == [site.url("/a")]
 
 
@@ -484,6 +511,44 @@ def test_an_index_of_too_many_sitemaps_is_refused(site: Site) -> None:
     site.xml("/1.xml", sitemap_index(*(site.url(f"/{number}.xml") for number in range(2_000))))
     assert "it leads to more than 1000 sitemaps" in error(site, sitemap=site.url("/1.xml")).message
     assert len(site.asked) == 1
+
+
+@pytest.mark.parametrize("write", [sitemap, lambda *pages: "\n".join(pages)], ids=["XML", "text"])
+def test_a_sitemap_of_too_many_pages_is_refused(site: Site, monkeypatch: pytest.MonkeyPatch, write: Any) -> None:
+    monkeypatch.setattr(_lists, "MOST_PAGES", 3)
+    pages = pages_of(site, "a", "b", "c", "d")
+    site.xml("/1.xml", write(*pages[:2]))
+    site.xml("/2.xml", write(*pages[2:]))
+    site.xml("/index.xml", sitemap_index(site.url("/1.xml")))
+    assert Scanned(site, sitemap=site.url("/index.xml")).ids == pages[:2]
+    site.xml("/1.xml", write(*pages))
+    assert "it lists more than 3 pages" in error(site, sitemap=site.url("/1.xml")).message
+    site.xml("/1.xml", write(*pages[:2]))
+    site.xml("/index.xml", sitemap_index(site.url("/1.xml"), site.url("/2.xml")))
+    message = error(site, sitemap=site.url("/index.xml")).message
+    assert f"its sitemap {site.url('/2.xml')}: it lists more than 3 pages" in message
+
+
+def test_of_a_sitemap_nothing_is_kept_but_the_addresses(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    (page,) = pages_of(site, "a")
+    site.xml("/sitemap.xml", sitemap(page).replace("<url>", "<a/><?x y?><url><b/>"))
+    readings: list[Any] = []
+    iterparse = etree.iterparse
+
+    def noted(*args: Any, **named: Any) -> Any:
+        readings.append(iterparse(*args, **named))
+        return readings[-1]
+
+    monkeypatch.setattr(etree, "iterparse", noted)
+    assert Scanned(site, sitemap=site.url("/sitemap.xml")).ids == [page]
+    (left,) = readings[0].root  # the last one, emptied
+    assert len(left) == 0
+
+
+def test_a_sitemap_of_countless_elements_is_refused(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_lists, "MOST_ELEMENTS", 1_000)
+    site.xml("/sitemap.xml", f"<urlset>{'<a/>' * 1_001}</urlset>")
+    assert "it has more than 1000 elements" in error(site, sitemap=site.url("/sitemap.xml")).message
 
 
 def test_the_addresses_of_pictures_in_a_sitemap_are_no_pages(site: Site) -> None:
@@ -602,6 +667,30 @@ def test_a_page_that_has_left_the_feed_stays_as_long_as_it_is_there(site: Site) 
     assert set(third.known) == {new}
 
 
+def test_a_page_that_has_left_the_feed_stays_although_its_stamp_says_nothing_any_more(site: Site) -> None:
+    old, gone, new, named = pages_of(site, "old", "gone", "new", "named")
+    site.xml("/feed", rss(old, gone))
+    known = Scanned(site, feed=site.url("/feed"), pages=[named]).known
+    site.xml("/feed", rss(new))
+    del site.pages["/gone"]
+    nothing = dict.fromkeys(known, "")
+    scanned = Scanned(site, nothing, feed=site.url("/feed"), pages=[named])
+    assert (scanned.ids, scanned.unchanged) == ([named, new, old], [])
+    assert list(scanned.missed) == [gone]
+    again = Scanned(site, scanned.known, feed=site.url("/feed"))
+    assert again.ids == [new, old], "a page named alone became one of the feed's"
+    assert Scanned(site, nothing, pages=[named]).ids == [named]
+
+
+def test_a_page_that_has_left_the_feed_stays_whatever_options_change(site: Site) -> None:
+    old, new = pages_of(site, "old", "new")
+    site.xml("/feed", rss(old))
+    known = Scanned(site, feed=site.url("/feed")).known
+    site.xml("/feed", rss(new))
+    scanned = Scanned(site, known, feed=site.url("/feed"), readers=["staff"])
+    assert {id: one.readers for id, one in scanned.documents.items()} == {new: {"staff"}, old: {"staff"}}
+
+
 def test_pages_of_another_feed_and_pages_named_alone_do_not_stay(site: Site) -> None:
     a, b, c = pages_of(site, "a", "b", "c")
     site.xml("/one", rss(a))
@@ -619,6 +708,11 @@ def test_a_feed_that_cannot_be_read_is_the_sources_failure(site: Site) -> None:
     ]:
         site.pages["/feed"] = page
         assert f"feed = '{site.url('/feed')}': {why}" in error(site, feed=site.url("/feed")).message
+
+
+def test_a_feed_of_more_than_2_megabytes_is_refused(site: Site) -> None:
+    site.xml("/feed", rss(*pages_of(site, "a")) + "<!--" + "x" * 2_000_000 + "-->", zipped=True)
+    assert "it is larger than 2 MB" in error(site, feed=site.url("/feed")).message
 
 
 def test_a_feed_that_is_the_name_of_a_file_here_opens_no_file(site: Site, tmp_path: Path) -> None:

@@ -7,10 +7,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shutil import disk_usage
 
 from groundtune.errors import UserError, WorkFailed
 from groundtune.workspace import disk_errors
 
+LEAST = 65_536  # bytes that must be free for a file to be opened at all: what is shared with other processes
 VERSION = 2  # raised when the tables change
 
 # A passage lives from the sync `born` until the sync `died`; null: it lives. `key` is the digest of the text that was
@@ -23,7 +25,7 @@ create table if not exists documents (
     id text primary key, source text not null, stamp text not null, version text not null, title text not null,
     changed text not null, readers text not null, metadata text not null, text text not null
 );
-create index if not exists documents_by_source on documents (source);
+create index if not exists documents_by_source on documents (source, id, stamp, version);  -- all that most syncs read
 create table if not exists passages (
     id integer primary key autoincrement, document text not null, text text not null,
     start integer not null, "end" integer not null, title text not null, heading text not null, page integer,
@@ -98,6 +100,8 @@ def damaged(path: Path, error: Exception) -> UserError:
 
 def _meaning(path: Path, error: sqlite3.DatabaseError) -> UserError:
     name: str = getattr(error, "sqlite_errorname", "SQLITE_CORRUPT")  # without a name: a text was not decodable
+    if name.startswith("SQLITE_IOERR") and disk_usage(path.parent).free < LEAST:
+        name = "SQLITE_FULL"
     match name.split("_")[1]:  # SQLITE_FULL, SQLITE_CORRUPT_VTAB, ...
         case "FULL":
             return WorkFailed(

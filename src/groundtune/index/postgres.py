@@ -188,6 +188,10 @@ class PostgresIndex:
         """For those of these documents that there are, the source that they came from."""
         return dict(self._rows("select id, source from documents where id = any(%s)", [list(ids)]))
 
+    def groups(self) -> frozenset[str]:
+        """All groups that documents name as their readers."""
+        return frozenset(name for (names,) in self._rows("select readers from audiences") for name in json.loads(names))
+
     def sources(self) -> dict[str, int]:
         """How many documents came from each source."""
         return dict(self._rows("select source, count(*) from documents group by source"))
@@ -320,16 +324,19 @@ class PostgresIndex:
             self._removed += [id for id in ids if self._added.pop(id, None) is None]
         self._db.execute("delete from documents where id = %s", [id])
 
-    def finish(self, sources: Collection[str], moment: str, keep: int) -> None:
-        """Ends a sync: these sources were read whole at that time; so many earlier states stay to be asked."""
+    def finish(self, read: Collection[str], names: Collection[str], moment: str, keep: int) -> None:
+        """Ends a sync: these sources were read whole at that time; so many earlier states stay to be asked.
+
+        names: of all sources that there are.
+        """
         with self.writing():
             self._db.execute("update syncs set finished = %s where finished is null", [moment])
-            for source in sources:
+            for source in read:
                 self._set_fact(f"read {source}", moment)
             self._db.execute(  # a source that is out of the config, and all of whose documents are gone
                 """delete from facts where name like 'read %%' and substr(name, 6) not in
                    (select unnest(%s::text[]) union select source from documents)""",
-                [list(sources)],
+                [list(names)],
             )
             kept = self._db.execute("select number from syncs order by number desc limit %s", [keep + 1]).fetchall()
             if kept:

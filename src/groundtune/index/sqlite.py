@@ -131,6 +131,12 @@ class SqliteIndex(LocalIndex):
         """For those of these documents that there are, the source that they came from."""
         return dict(self._rows(f"select id, source from documents where {AMONG}", [json.dumps(list(ids))]))
 
+    def groups(self) -> frozenset[str]:
+        """All groups that documents name as their readers."""
+        return frozenset(
+            name for (names,) in self._rows("select distinct readers from documents") for name in json.loads(names)
+        )
+
     def sources(self) -> dict[str, int]:
         """How many documents came from each source."""
         return dict(self._rows("select source, count(*) from documents group by source"))
@@ -260,18 +266,21 @@ class SqliteIndex(LocalIndex):
             self._removed += [int(row[0]) for row in rows]
         self._db.execute("delete from documents where id = ?", [id])
 
-    def finish(self, sources: Collection[str], moment: str, keep: int) -> None:
-        """Ends a sync: these sources were read whole at that time; so many earlier states stay to be asked."""
+    def finish(self, read: Collection[str], names: Collection[str], moment: str, keep: int) -> None:
+        """Ends a sync: these sources were read whole at that time; so many earlier states stay to be asked.
+
+        names: of all sources that there are.
+        """
         with self.writing():
             if self._stale:
                 self._change_words(self._words_in_step(), set())
             self._db.execute("update syncs set finished = ? where finished is null", [moment])
-            for source in sources:
+            for source in read:
                 self._db.execute("insert or replace into facts values (?, ?)", [f"read {source}", moment])
             self._db.execute(  # a source that is out of the config, and all of whose documents are gone
                 """delete from facts where name like 'read %' and substr(name, 6) not in
                     (select value from json_each(?) union select source from documents)""",
-                [json.dumps(list(sources))],
+                [json.dumps(list(names))],
             )
             kept = self._db.execute("select number from syncs order by number desc limit ?", [keep + 1]).fetchall()
             if kept:
@@ -368,9 +377,14 @@ class SqliteIndex(LocalIndex):
             while self._state != (state := self._state_now()) or self._words is None:
                 self._matrix = self._read_matrix()
                 there = (self._words_folder / "meta.json").exists()
-                self._words = self._open_words() if there else Words(None, self._language)
-                if self._state_now() == state:  # both are of one state
-                    self._state = state
+                try:
+                    self._words = self._open_words() if there else Words(None, self._language)
+                except UserError:
+                    if self._state_now() == state:  # else a rebuild has put other files there in the middle of it
+                        raise
+                else:
+                    if self._state_now() == state:  # words and vectors are of one state
+                        self._state = state
             if self._words.count() < len(self._matrix.ids):
                 missing = len(self._matrix.ids) - self._words.count()
                 raise UserError(
@@ -378,9 +392,9 @@ class SqliteIndex(LocalIndex):
                 )
             return self._words, self._matrix
 
-    def _state_now(self) -> tuple[int, int]:
+    def _state_now(self) -> tuple[int, int, int]:
         ((others,),) = self._rows("pragma data_version")
-        return int(others), self._db.total_changes
+        return self._file, int(others), self._db.total_changes
 
     def _reopen(self) -> None:
         """After a rebuild another file lies at the path: that is the index from now on."""

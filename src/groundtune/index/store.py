@@ -67,6 +67,10 @@ class Store(Index, Protocol):
         """For those of these documents that there are, the source that they came from."""
         ...
 
+    def groups(self) -> frozenset[str]:
+        """All groups that documents name as their readers."""
+        ...
+
     def sources(self) -> dict[str, int]:
         """How many documents came from each source."""
         ...
@@ -124,8 +128,8 @@ class Store(Index, Protocol):
         """Takes a document and its passages out."""
         ...
 
-    def finish(self, sources: Collection[str], moment: str, keep: int) -> None:
-        """Ends a sync (not inside `writing`): these sources were read whole at that time.
+    def finish(self, read: Collection[str], names: Collection[str], moment: str, keep: int) -> None:
+        """Ends a sync (not inside `writing`): these sources, of all with these names, were read whole at that time.
 
         keep: so many earlier states stay to be asked; what only older ones knew is forgotten.
         """

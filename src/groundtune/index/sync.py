@@ -16,7 +16,10 @@ from groundtune.times import now
 from groundtune.types import Document, Json, LeftOut, NoProgress, Passage, Progress, Source, Unchanged
 from groundtune.workspace import digest
 
-AT_ONCE = 128  # documents in one transaction (a killed sync repeats at most so many), embedded by length together
+# What is one transaction, which a killed sync repeats; embedded by length together.
+AT_ONCE = 128  # documents
+CHARACTERS = 2_000_000  # of these documents together
+CUT = 1  # of how a document is cut and what of a passage is embedded; another number has all documents cut anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +73,13 @@ def sync(
     run = _Run(index, list(names or sources), passage_chars, progress or NoProgress())
     moment = now()
     for name, source in sources.items():
-        run.bring(name, source, digest([passage_chars, groundtune.__version__, (settings or {}).get(name)]) + " ")
-    if len(sources) == len(run.rank):
+        run.bring(name, source, _reading(passage_chars, (settings or {}).get(name)))
+    if len(sources) == len(run.rank) and not run.summary.failed:  # else what is elsewhere now could not be known
         run.forget_other_sources()
     if not index.counts()[0]:
         raise run.summary.failed[0].error if run.summary.failed else UserError("no document could be read", run.why())
     failed = {failure.source for failure in run.summary.failed}
-    index.finish([name for name in sources if name not in failed], moment, keep)
+    index.finish([name for name in sources if name not in failed], list(run.rank), moment, keep)
     return run.summary
 
 
@@ -101,7 +104,7 @@ class _Run:
     def bring(self, name: str, source: Source, reading: str) -> None:
         """One source's documents into the index. reading: stands before the stamps of documents that were read so."""
         held = self.index.known(name)
-        known = {id: stamp.removeprefix(reading) for id, stamp in held.items() if stamp.startswith(reading)}
+        known = _stamps(held, reading)
         there: set[str] = set()  # what the source holds, and what it may hold but cannot give just now
         spoilt: set[str] = set()  # what it held and holds in a state that cannot be read
         began, embedding = perf_counter(), self.summary.embedding_seconds
@@ -208,7 +211,21 @@ class _Run:
 def version_of(document: Document, passage_chars: int) -> str:
     """The digest of all that a document's place in the index is made from; a new time alone changes nothing."""
     made_from = [document.text, document.title, document.sections, document.readers, dict(document.metadata)]
-    return digest([*made_from, passage_chars])
+    return digest([*made_from, passage_chars, CUT])
+
+
+def known_of(index: Store, name: str, passage_chars: int, setting: str | None) -> dict[str, str]:
+    """What a sync would tell a source of this name and setting: what the index has from it, with the stamps."""
+    return _stamps(index.known(name), _reading(passage_chars, setting))
+
+
+def _reading(passage_chars: int, setting: str | None) -> str:
+    """What stands before a stamp: how the document was read. Read otherwise, an equal stamp says nothing."""
+    return digest([passage_chars, groundtune.__version__, setting]) + " "
+
+
+def _stamps(held: Mapping[str, str], reading: str) -> dict[str, str]:
+    return {id: stamp.removeprefix(reading) if stamp.startswith(reading) else "" for id, stamp in held.items()}
 
 
 def _guarded(found: Iterator[Document | Unchanged]) -> Iterator[Document | Unchanged]:
@@ -227,10 +244,12 @@ def _emptied(source: str, held: int) -> UserError:
 
 def _batches(documents: Iterable[Document]) -> Iterator[list[Document]]:
     batch: list[Document] = []
+    characters = 0
     for document in documents:
         batch.append(document)
-        if len(batch) == AT_ONCE:
+        characters += len(document.text)
+        if len(batch) == AT_ONCE or characters >= CHARACTERS:
             yield batch
-            batch = []
+            batch, characters = [], 0
     if batch:
         yield batch

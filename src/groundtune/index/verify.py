@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from heapq import nsmallest
 
@@ -41,23 +41,25 @@ def verify(index: Store, sources: Mapping[str, Source], passage_chars: int) -> l
     found = [Difference("", fault) for fault in index.faults()]
     for name, source in sources.items():
         owned = index.known(name)
-        for document in _read(source, check.there):
+        for document in _read(source, owned, check.there):
             if document.id not in check.there:
                 check.there.add(document.id)
                 found += check.document(document, owned)
     return [*found, *check.texts(), *check.vectors(), *check.surplus()]
 
 
-def _read(source: Source, there: set[str]) -> Iterator[Document]:
+def _read(source: Source, owned: Iterable[str], there: set[str]) -> Iterator[Document]:
     """Every document; those that cannot be read just now count as there."""
 
     def leave_out(item: LeftOut) -> None:
         if item.passing:
             there.add(item.id)
 
-    for found in source.documents({}, leave_out):
-        if isinstance(found, Unchanged):  # nothing was said to be known
-            raise UserError(f"{type(source).__name__} did not read {found.id}", "a source reads what is not in `known`")
+    for found in source.documents(dict.fromkeys(owned, ""), leave_out):
+        if isinstance(found, Unchanged):  # no stamp was said to be known
+            raise UserError(
+                f"{type(source).__name__} did not read {found.id}", "an empty stamp in `known` fits nothing"
+            )
         yield found
 
 

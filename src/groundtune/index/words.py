@@ -57,8 +57,9 @@ class Words:
         with self._errors():
             schema = self._index.schema
             clauses = [(should, query_class.term_query(schema, "text", term, "freq")) for term in terms]
-            hits = self._searcher.search(query_class.boolean_query(clauses), n, count=False).hits
-            ids = self._searcher.fast_field_values("id", [address for _, address in hits])
+            searcher = self._searcher  # addresses are of this one; another thread may reload meanwhile
+            hits = searcher.search(query_class.boolean_query(clauses), n, count=False).hits
+            ids = searcher.fast_field_values("id", [address for _, address in hits])
         return np.array(ids, np.int64), np.array([score for score, _ in hits], np.float32)
 
     def change(self, removed: Iterable[int], added: Iterable[tuple[int, str]]) -> None:
@@ -96,16 +97,13 @@ class Words:
 
     def ids(self) -> set[int]:
         """The numbers of all texts."""
-        if not self._searcher.num_docs:
+        searcher = self._searcher
+        if not searcher.num_docs:
             return set()
         with self._errors():
-            everything = self._tantivy.Query.all_query()
-            hits = self._searcher.search(everything, self._searcher.num_docs, count=False).hits
-            return {
-                int(id)
-                for id in self._searcher.fast_field_values("id", [address for _, address in hits])
-                if id is not None
-            }
+            hits = searcher.search(self._tantivy.Query.all_query(), searcher.num_docs, count=False).hits
+            ids = searcher.fast_field_values("id", [address for _, address in hits])
+            return {int(id) for id in ids if id is not None}
 
     @contextmanager
     def _errors(self) -> Iterator[None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from groundtune.workspace import disk_errors, remove, writing
+from groundtune.workspace import disk_errors, writing
 
 
 def made_once(cache: Path, name: str, make: Callable[[Path], None]) -> Path:
@@ -23,8 +23,6 @@ def made_once(cache: Path, name: str, make: Callable[[Path], None]) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{target}.lock"):
             if not target.is_dir():
-                for left in target.parent.glob(f".{target.name}.*.new"):
-                    remove(left)  # of a process with another number that was killed
                 with writing(target) as temporary:
                     make(temporary)
     return target

@@ -15,7 +15,7 @@ from io import StringIO
 from pathlib import Path
 
 from groundtune.errors import UserError
-from groundtune.workspace import disk_errors, remove, writing
+from groundtune.workspace import disk_errors, writing
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +114,6 @@ def _converted(name: str, folder: Path, bundled: Bundled) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{target}.lock"):
             if not target.is_dir():
-                for left in target.parent.glob(f".{target.name}.*.new"):
-                    remove(left)  # of a conversion that was killed in a process with another number
                 with writing(target) as temporary:
                     _convert(folder, bundled.file, temporary)
     return target

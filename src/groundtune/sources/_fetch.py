@@ -74,21 +74,22 @@ class Fetcher:
     ) -> None:
         self._pool.close()
 
-    def get(self, url: URL, most: int, before: Before = lambda _: {}) -> Reply:
+    def get(self, url: URL, most: int, before: Before = lambda _: {}, *, cut: bool = False) -> Reply:
         """The reply to a GET, redirects followed.
 
-        most: bytes of the body, decompressed. before: called with the address of each request, redirects too; gives
-        headers to send with it, and may refuse it by raising. Raises FetchError where there is no reply to be had.
+        most: bytes of the body, decompressed; cut: whether a larger one is cut there, not refused. before: called with
+        the address of each request, redirects too; gives headers to send with it, and may refuse it by raising. Raises
+        FetchError where there is no reply to be had.
         """
         for _ in range(MOST_REDIRECTS + 1):
             headers = before(url)
-            reply = self._ask(url, headers, most)
+            reply = self._ask(url, headers, most, cut)
             if reply.status not in _REDIRECTS or "location" not in reply.headers:
                 return reply
             url = _followed(url, reply.headers["location"])
         raise FetchError(f"more than {MOST_REDIRECTS} redirects", passing=True)
 
-    def _ask(self, url: URL, headers: Mapping[str, str], most: int) -> Reply:
+    def _ask(self, url: URL, headers: Mapping[str, str], most: int, cut: bool) -> Reply:
         """One request, one reply."""
         own = {"Host": url.netloc.decode("ascii"), "User-Agent": self._user_agent, "Accept-Encoding": "gzip"}
         target = httpcore2.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
@@ -96,7 +97,7 @@ class Fetcher:
         try:
             with self._pool.stream("GET", target, headers=[*own.items(), *headers.items()]) as response:
                 received = _headers(response.headers)
-                body = _body(response, received, most) if response.status == 200 else b""
+                body = _body(response, received, most, cut) if response.status == 200 else b""
         except httpcore2.TimeoutException as error:
             raise self._deadline.missed() from error
         except (httpcore2.NetworkError, httpcore2.ProtocolError) as error:
@@ -150,21 +151,23 @@ def _headers(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     return found
 
 
-def _body(response: httpcore2.Response, headers: Mapping[str, str], most: int) -> bytes:
+def _body(response: httpcore2.Response, headers: Mapping[str, str], most: int, cut: bool) -> bytes:
     encoding = headers.get("content-encoding", "").strip().lower()
     if encoding in ("gzip", "x-gzip"):
-        return _gathered(_unpacked(response.iter_stream()), most)
+        return _gathered(_unpacked(response.iter_stream()), most, cut)
     if encoding not in ("", "identity"):
         raise FetchError(f"its content encoding is {encoding[:40]}, which was not asked for")
-    return _gathered(response.iter_stream(), most)
+    return _gathered(response.iter_stream(), most, cut)
 
 
-def _gathered(pieces: Iterable[bytes], most: int) -> bytes:
+def _gathered(pieces: Iterable[bytes], most: int, cut: bool = False) -> bytes:
     """The pieces as one, which stops as soon as they are too many."""
     body = bytearray()
     for piece in pieces:
         body += piece
         if len(body) > most:
+            if cut:
+                return bytes(body[:most])
             raise FetchError(f"it is larger than {most / 1_000_000:g} MB")
     return bytes(body)
 

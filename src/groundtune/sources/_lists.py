@@ -6,15 +6,18 @@ They come from outside: no entity is expanded, nothing that they name is loaded,
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from groundtune.sources._urls import FetchError, GoneError, shown
 
 MOST_SITEMAPS = 1_000  # of one index
 MOST_PAGES = 1_000_000  # of all its sitemaps
+MOST_ELEMENTS = 2_000_000  # of one sitemap; it may have 50,000 pages
 
 Read = Callable[[str], bytes]
+T = TypeVar("T")
 
 
 def sitemap_pages(start: str, read: Read, left_out: Callable[[str, FetchError], None]) -> Iterator[str]:
@@ -26,7 +29,7 @@ def sitemap_pages(start: str, read: Read, left_out: Callable[[str, FetchError], 
     pending, seen, count = [start], {start}, 0
     for address in pending:  # grows meanwhile
         try:
-            pages, sitemaps = _sitemap(read(address))
+            pages, sitemaps = _sitemap(read(address), MOST_PAGES - count)
         except GoneError as error:
             if address == start:
                 raise
@@ -37,8 +40,6 @@ def sitemap_pages(start: str, read: Read, left_out: Callable[[str, FetchError], 
                 raise
             raise FetchError(f"its sitemap {shown(address)}: {error.reason}", error.passing) from error
         count += len(pages)
-        if count > MOST_PAGES:
-            raise FetchError(f"it lists more than {MOST_PAGES} pages")
         yield from pages
         pending += [one for one in dict.fromkeys(sitemaps) if one not in seen]
         seen.update(sitemaps)
@@ -46,29 +47,26 @@ def sitemap_pages(start: str, read: Read, left_out: Callable[[str, FetchError], 
             raise FetchError(f"it leads to more than {MOST_SITEMAPS} sitemaps")
 
 
-def _sitemap(data: bytes) -> tuple[list[str], list[str]]:
-    """The pages and the sitemaps that one sitemap lists."""
+def _sitemap(data: bytes, most: int) -> tuple[list[str], list[str]]:
+    """The pages and the sitemaps that one sitemap lists. Raises FetchError where there are more than `most`."""
     from lxml import etree  # type: ignore[import-untyped]
 
     data = data.lstrip()
     if not data.startswith((b"<", b"\xef\xbb\xbf<", b"\xff\xfe", b"\xfe\xff")):
-        return _plain(data), []
+        return list(_at_most(most, _plain(data))), []
     found: dict[str, list[str]] = {"url": [], "sitemap": []}
     reading = etree.iterparse(
         io.BytesIO(data),
-        tag=("{*}url", "{*}sitemap"),
         resolve_entities=False,
         no_network=True,
         load_dtd=False,
         huge_tree=False,
         remove_comments=True,
+        remove_pis=True,
     )
     try:
-        for _, element in reading:
-            address = (element.findtext("{*}loc") or "").strip()
-            if address:
-                found[etree.QName(element).localname].append(address)
-            element.clear()
+        for kind, address in _at_most(most, _places(reading)):
+            found[kind].append(address)
     except etree.XMLSyntaxError as error:
         raise FetchError(f"not readable as a sitemap ({error.msg})") from error
     root = etree.QName(reading.root).localname
@@ -77,11 +75,39 @@ def _sitemap(data: bytes) -> tuple[list[str], list[str]]:
     return found["url"], found["sitemap"]
 
 
-def _plain(data: bytes) -> list[str]:
-    lines = data.decode("utf-8", "replace").split()
-    if not lines or not all(line.startswith(("http://", "https://")) for line in lines):
+def _places(reading: Iterator[tuple[str, Any]]) -> Iterator[tuple[str, str]]:
+    """ "url" or "sitemap", and its address. Each element is let go as soon as it is read."""
+    for number, (_, element) in enumerate(reading, 1):
+        if number > MOST_ELEMENTS:
+            raise FetchError(f"it has more than {MOST_ELEMENTS} elements")
+        above = element.getparent()
+        if above is None:
+            continue
+        kind, name = (one.tag.rpartition("}")[2] for one in (above, element))
+        address = (element.text or "").strip()
+        element.clear()
+        while element.getprevious() is not None:  # else it would stay, though empty
+            del above[0]
+        if name == "loc" and kind in ("url", "sitemap") and address:
+            yield kind, address
+
+
+def _plain(data: bytes) -> Iterator[str]:
+    none = True
+    for word in re.finditer(rb"\S+", data):
+        address = word[0].decode("utf-8", "replace")
+        if none := not address.startswith(("http://", "https://")):
+            break
+        yield address
+    if none:
         raise FetchError("it is no sitemap: neither XML nor a list of addresses, one a line")
-    return lines
+
+
+def _at_most(most: int, found: Iterator[T]) -> Iterator[T]:
+    for number, one in enumerate(found, 1):
+        if number > most:
+            raise FetchError(f"it lists more than {MOST_PAGES} pages")
+        yield one
 
 
 def feed_entries(data: bytes, address: str, headers: Mapping[str, str]) -> list[tuple[str, str]]:

@@ -19,6 +19,7 @@ from groundtune.sources.folder import Parser
 from groundtune.types import Document
 from groundtune.workspace import digest, dumps
 
+_HEAD_BYTES = 200_000  # where a page's <meta> elements stand; all of it is read in a process of its own alone
 _LONGEST_TAG = 500  # characters of an ETag; a longer one is not worth keeping
 
 
@@ -100,11 +101,11 @@ def _readers(of_source: frozenset[str], of_page: frozenset[str]) -> frozenset[st
 
 
 def _metas(body: bytes, names: Collection[str]) -> list[str]:
-    """The contents of a page's <meta> elements of these names."""
+    """The contents of the <meta> elements of these names at a page's beginning."""
     from lxml import etree, html  # type: ignore[import-untyped]
 
     try:
-        metas = html.document_fromstring(body).iter("meta")
+        metas = html.document_fromstring(body[:_HEAD_BYTES]).iter("meta")
     except (etree.LxmlError, ValueError):  # no page at all: the parser will say so
         return []
     return [meta.get("content", "") for meta in metas if meta.get("name", "").strip().lower() in names]

@@ -21,7 +21,7 @@ from groundtune.types import Document, Unchanged
 from groundtune.workspace import digest
 
 _MOST_SITEMAP = 52_428_800  # bytes, what sitemaps.org allows
-_MOST_FEED = 10_000_000
+_MOST_FEED = 2_000_000  # reading it takes seconds a megabyte
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,8 @@ class Options:
 
 
 class Scan:
-    """known: id -> stamp of what the index has; leave_out: gets the id of a listed thing that is not read, and why."""
+    """known: id -> stamp of what the index has ("": to be read again, whatever it was); leave_out: gets the id of a
+    listed thing that is not read, and why."""
 
     def __init__(
         self,
@@ -59,9 +60,10 @@ class Scan:
         self._fetcher = fetcher
         self._leave_out = leave_out
         self._manners = Manners(fetcher, options.user_agent, options.pause, options.robots)
-        self._known = {id: stamp for id, text in known.items() if (stamp := Stamp.loads(text))}
+        self._known = {id: Stamp.loads(text) for id, text in known.items()}
         self._digest = digest([options.readers, options.robots])
         self._feed = digest(str(options.feed)) if options.feed else ""
+        self._listed: set[str] = set()
         self._of_feed: set[str] = set()
 
     # ------------------------------------------------------------ which pages there are
@@ -70,11 +72,17 @@ class Scan:
         """The ids of the pages to read, each once. Raises UserError where the sitemap or the feed cannot be read."""
         most = self._options.max_pages
         every = chain(map(str, self._options.pages), self._in_sitemap(), self._in_feed())
-        first = list(islice(_once(every), most + 1))
+        first = list(islice(self._once(every), most + 1))
         if len(first) > most:
             reason = f"more pages are listed than max_pages = {most}: neither it nor those after it are read"
             self._leave_out(first.pop(), FetchError(reason))
         return first
+
+    def _once(self, ids: Iterator[str]) -> Iterator[str]:
+        for id in ids:
+            if id not in self._listed:
+                self._listed.add(id)
+                yield id
 
     def _in_sitemap(self) -> Iterator[str]:
         start = self._options.sitemap
@@ -97,7 +105,7 @@ class Scan:
             else:
                 self._leave_out(entry, FetchError("it has no link to a page"))
         for id, stamp in self._known.items():  # a feed drops its oldest entries; their pages are still there
-            if stamp.feed == self._feed:
+            if id not in self._listed and (stamp is None or stamp.feed == self._feed):
                 yield from self._of_this_feed(id)
 
     def _of_this_feed(self, address: str) -> Iterator[str]:
@@ -156,7 +164,7 @@ class Scan:
         if unchanged:
             return Unchanged(id)
         stamp = Stamp.of(reply, self._digest, feed)
-        if old and old.body == stamp.body:
+        if stamp == old:
             return Unchanged(id)
         return document(id, reply, stamp, self._parser, self._options.readers)
 
@@ -168,14 +176,6 @@ def _whole(option: str, url: URL) -> Iterator[None]:
         yield
     except FetchError as error:
         raise UserError(f"[[sources]] {option} = {str(url)!r}: {error.reason}") from error
-
-
-def _once(ids: Iterator[str]) -> Iterator[str]:
-    seen: set[str] = set()
-    for id in ids:
-        if id not in seen:
-            seen.add(id)
-            yield id
 
 
 def _site(url: URL) -> str:

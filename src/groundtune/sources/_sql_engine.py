@@ -75,12 +75,22 @@ def _url(where: str, url_env: str) -> sa.URL:
     if not value:
         raise UserError(f"{where}: the environment variable {url_env} is not set", example)
     try:
-        return sa.make_url(value)
+        url = sa.make_url(value)
+        if _is_torn(sa.make_url(value.replace("%40", ""))):
+            raise ValueError("a sign @ that is not escaped")
     except (sa.exc.ArgumentError, ValueError):  # both would show what they read
         raise UserError(
             f"{where}: what {url_env} holds is no database URL",
             f"{example}; in a password, signs such as @ and / are written %40 and %2F",
         ) from None
+    return url
+
+
+def _is_torn(url: sa.URL) -> bool:
+    """Whether a "@" stands where none can: then a password was cut at its own, and messages would show the rest."""
+    if url.get_backend_name() == "sqlite" and not url.host:  # a path
+        return False
+    return any("@" in (part or "") for part in (url.host, url.database, url.username))
 
 
 def _careful(url: sa.URL) -> sa.URL:

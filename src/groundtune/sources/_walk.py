@@ -8,11 +8,10 @@ from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
-from pathspec import GitIgnoreSpec
-
 from groundtune.errors import UserError
 from groundtune.sources import _sidecar
 from groundtune.sources._files import follow, printable, state, why
+from groundtune.sources._options import patterns
 from groundtune.types import LeftOut
 from groundtune.workspace import digest
 
@@ -20,8 +19,11 @@ from groundtune.workspace import digest
 USUALLY_IGNORED = ("~$*", "node_modules/", "__pycache__/", "Thumbs.db", "desktop.ini")
 
 
+NO_STAMP = "?"  # where it could not be taken; no document ever gets it
+
+
 class File(NamedTuple):
-    """A file that is meant as a document: its id, its place below the folder, its stamp (empty: could not be taken)."""
+    """A file that is meant as a document: its id, its place below the folder, its stamp."""
 
     id: str
     path: str  # differs from the id where that is a link
@@ -36,8 +38,9 @@ class Rules:
     """
 
     def __init__(self, include: Sequence[str], ignore: Sequence[str], max_megabytes: float) -> None:
-        self._include = _patterns("include", include)
-        self._ignore = _patterns("ignore", [*USUALLY_IGNORED, *ignore])
+        self._include = patterns("include", include)
+        self._ignore = patterns("ignore", [*USUALLY_IGNORED, *ignore])
+        self._ignored_by_name = patterns("ignore", [one for one in ignore if not _has_wildcard(one)])
         self._options = digest([include, USUALLY_IGNORED, ignore, max_megabytes])
 
     def takes(self, id: str) -> bool:
@@ -47,6 +50,10 @@ class Rules:
     def ignores(self, id: str) -> bool:
         """Whether a file or folder (its id ends with a slash) is to be passed over."""
         return self._ignore.match_file(id)
+
+    def ignores_by_name(self, id: str) -> bool:
+        """Whether a file is to be passed over by a pattern that names it and no other in its folder."""
+        return self._ignored_by_name.match_file(id)
 
     def stamp(self, file: os.stat_result, sidecar: os.stat_result | None) -> str:
         """What a document is known by, unread."""
@@ -74,8 +81,9 @@ def files(root: Path, rules: Rules, known: Mapping[str, str], leave_out: Callabl
         candidates, sidecars, alone = _sidecar.part(entries)
         strays: dict[str, str] = {}
         for name, of in sorted(alone.items()):
-            if not rules.ignores(folder + name):
+            if not rules.ignores_by_name(folder + name):
                 strays[of.casefold()] = name
+            if not rules.ignores(folder + name):
                 reason = f"a sidecar without its file: there is no {printable(of)} beside it"
                 leave_out(LeftOut(printable(folder + name), reason))
         for entry, file in _meant(folder, candidates, sidecars, rules, known):
@@ -142,7 +150,7 @@ def _stamp(entry: os.DirEntry[str], sidecar: os.DirEntry[str] | None, rules: Rul
     try:
         return rules.stamp(entry.stat(follow_symlinks=False), sidecar.stat() if sidecar else None)
     except OSError:  # whoever reads it will learn why
-        return ""
+        return NO_STAMP
 
 
 def _linked(
@@ -164,8 +172,6 @@ def _linked(
     return found
 
 
-def _patterns(option: str, patterns: Sequence[str]) -> GitIgnoreSpec:
-    try:
-        return GitIgnoreSpec.from_lines(patterns)
-    except ValueError as error:
-        raise UserError(f"[[sources]] {option} = {list(patterns)}: {error}", "patterns are as in .gitignore") from error
+def _has_wildcard(pattern: str) -> bool:
+    """Whether the last part of a pattern, the file's name, stands for several names."""
+    return not set("*?[").isdisjoint(pattern.rpartition("/")[2])

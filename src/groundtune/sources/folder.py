@@ -1,8 +1,9 @@
 """Documents from a folder of files.
 
-A document's id is its path from the folder, with slashes. Nothing outside the folder is ever read, whatever links say,
-and no more than `max_megabytes` of one file. What cannot be read is left out with the reason; the others are served.
-A file that the index knows is told by what the system says of it (its stamp), and not opened.
+A document's id is its path from the folder, with slashes, after the source's prefix if it has one. Nothing outside the
+folder is ever read, whatever links say, and no more than `max_megabytes` of one file. What cannot be read is left out
+with the reason; the others are served. A file that the index knows is told by what the system says of it (its stamp),
+and not opened.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Protocol, runtime_checkable
@@ -19,6 +21,7 @@ from pydantic import Field
 from groundtune.errors import UserError
 from groundtune.sources import _sidecar
 from groundtune.sources._files import read, settled, why
+from groundtune.sources._options import nothing
 from groundtune.sources._walk import File, Rules, files
 from groundtune.types import Document, LeftOut, Section, Source, Unchanged
 
@@ -73,30 +76,35 @@ def create(
     include: Sequence[str] = ("**/*",),
     ignore: Sequence[str] = (),
     max_megabytes: Annotated[float, Field(gt=0, le=10_000)] = 20,
+    prefix: Annotated[str, Field(pattern=r"^([^\s/]+(/[^\s/]+)*)?$")] = "",
 ) -> Source:
     """A source of the documents in a folder.
 
     path: the folder. include, ignore: patterns as in .gitignore, of files to take and of files to pass over
     besides those that are usually ignored.
-    max_megabytes: larger files are left out. Raises UserError for a pattern that is none.
+    max_megabytes: larger files are left out. prefix: stands before every id, with a slash ("handbook" makes README.md
+    "handbook/README.md"), so that two folders may have files of one name. Raises UserError for a pattern that is none.
     """
-    return Folder(parser, Path(path), Rules(include, ignore, max_megabytes), max_megabytes)
+    return Folder(parser, Path(path), Rules(include, ignore, max_megabytes), max_megabytes, prefix)
 
 
 class Folder:
     """The documents that lie in a folder now, sorted by path."""
 
-    def __init__(self, parser: Parser, path: Path, rules: Rules, max_megabytes: float) -> None:
+    def __init__(self, parser: Parser, path: Path, rules: Rules, max_megabytes: float, prefix: str) -> None:
         self.watched = path
         self._parser = parser
         self._rules = rules
         self._max_megabytes = max_megabytes
+        self._prefix = f"{prefix}/" if prefix else ""
         self._refused: dict[str, tuple[str, LeftOut]] = {}  # id -> stamp, reason: what took long to be of no use
 
     def documents(
         self, known: Mapping[str, str], left_out: Callable[[LeftOut], None]
     ) -> Iterator[Document | Unchanged]:
         """Every readable document, one in memory at a time; what cannot be read goes to `left_out`.
+
+        known: a file whose stamp it has is not opened; "" is no file's stamp.
 
         Raises UserError if the folder cannot be read or, at the end, if there was no readable document in it. (A known
         one that can no longer be read shows that the folder is the right one: then nothing is raised.)
@@ -105,8 +113,10 @@ class Folder:
 
         def leave_out(one: LeftOut) -> None:
             missed.append(one)
-            left_out(one)
+            left_out(replace(one, id=self._prefix + one.id))
 
+        start = self._prefix
+        known = {id.removeprefix(start): stamp for id, stamp in known.items() if id.startswith(start)}
         root = Path(os.path.realpath(self.watched))
         now = time.time_ns()  # before any file is looked at: what is written later is younger
         empty = True
@@ -118,7 +128,8 @@ class Folder:
                 continue
             began = time.monotonic()
             try:
-                document = Unchanged(file.id) if known.get(file.id) == file.stamp else self._read(root, file, now)
+                is_known = known.get(file.id) == file.stamp
+                document = Unchanged(start + file.id) if is_known else self._read(root, file, now)
             except (UserError, OSError) as error:
                 item = why(file.id, error)
                 leave_out(item)
@@ -128,7 +139,8 @@ class Folder:
                 empty = False
                 yield document
         if empty and known.keys().isdisjoint(one.id for one in missed):
-            raise self._nothing(missed)
+            takes = f"it takes {', '.join(sorted(self._parser.formats()))} (docs/sources.md)"
+            raise nothing(f"no readable document in {self.watched}", missed, takes)
 
     def _read(self, root: Path, file: File, now_ns: int) -> Document:
         self._parser.recognise(file.id)  # before reading: a folder may hold gigabytes of pictures
@@ -139,7 +151,7 @@ class Folder:
         if said and said.readers and parsed.readers:
             raise UserError(f"it and its sidecar {place} both name readers; one of them must say it")
         return Document(
-            id=file.id,
+            id=self._prefix + file.id,
             text=parsed.text,
             title=(said and said.title) or parsed.title,
             stamp=self._stamp(found, its, now_ns),
@@ -155,13 +167,6 @@ class Folder:
         stamp = self._rules.stamp(file, sidecar)
         is_settled = settled(file, now_ns) and (sidecar is None or settled(sidecar, now_ns))
         return stamp if is_settled else f"{stamp} unsettled"
-
-    def _nothing(self, missed: Sequence[LeftOut]) -> UserError:
-        message = f"no readable document in {self.watched}"
-        if missed:
-            message += f"; {len(missed)} left out, the first: "
-            message += "; ".join(f"{item.id}: {item.reason}" for item in missed[:3])
-        return UserError(message, f"it takes {', '.join(sorted(self._parser.formats()))} (docs/documents.md)")
 
 
 def _time(found: os.stat_result) -> str:

@@ -66,7 +66,8 @@ class Sql:
     def documents(
         self, known: Mapping[str, str], left_out: Callable[[LeftOut], None]
     ) -> Iterator[Document | Unchanged]:
-        """Every row as a document; those that are as they were come first, unread where `updated_at` tells.
+        """Every row as a document; those that are as they were come first, unread where `updated_at` tells. One whose
+        known stamp is "" is read.
 
         Raises UserError, before the first document, where the database cannot be read as the config says.
         """
@@ -91,7 +92,7 @@ class Sql:
         rows = Rows(columns, self.prefix, setup=digest([self.database.query, columns]))
         unchanged: list[str] = []
         wanted: dict[str, Any] | None = None  # the rows to read, id -> key; None: all
-        if known and columns.updated_at:
+        if columns.updated_at and any(known.values()):
             named = rows.named(snapshot.rows(columns.of_state()), left_out)
             unchanged, wanted = _sifted(rows, named, known)
         for id, row in _whole(snapshot, rows, wanted, left_out):
@@ -112,7 +113,7 @@ class Sql:
 
 def _sifted(rows: Rows, named: Iterable[tuple[str, Row]], known: Mapping[str, str]) -> tuple[list[str], dict[str, Any]]:
     """The ids of the rows that need not be read, and id -> key of those that must."""
-    stamps = {id: Stamp.parse(stamp) for id, stamp in known.items()}
+    stamps = {id: Stamp.parse(stamp) for id, stamp in known.items() if stamp}
     latest = watermarks(stamps.values())
     unchanged: list[str] = []
     wanted: dict[str, Any] = {}

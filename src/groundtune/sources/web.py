@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated
 
 from httpx2 import URL
-from pathspec import GitIgnoreSpec
 from pydantic import Field
 
 from groundtune.errors import UserError
 from groundtune.sources._fetch import Fetcher
+from groundtune.sources._options import nothing, patterns
 from groundtune.sources._scan import Options, Scan
 from groundtune.sources._urls import FetchError, allowed_hosts, read_url, shown
 from groundtune.sources.folder import Parser
@@ -57,8 +57,8 @@ def create(
             pages=tuple(_address("pages", page) for page in pages),
             sitemap=_address("sitemap", sitemap) if sitemap else None,
             feed=_address("feed", feed) if feed else None,
-            include=_patterns("include", include),
-            ignore=_patterns("ignore", ignore),
+            include=patterns("include", include),
+            ignore=patterns("ignore", ignore),
             readers=frozenset(readers or ()),
             allowed=allowed_hosts(allow_hosts),
             robots=robots,
@@ -83,6 +83,9 @@ class Web:
     ) -> Iterator[Document | Unchanged]:
         """Every page, one in memory at a time; those that cannot be read go to `left_out`.
 
+        Where there is a feed, known pages that no list names any more are read too, as long as they are there: those
+        whose stamp says that this feed named them, and those whose stamp is "", for it may have.
+
         Raises UserError where the sitemap or the feed cannot be read or, at the end, where no page could be.
         """
         missed: dict[str, LeftOut] = {}  # a list may name what cannot be read again and again
@@ -104,15 +107,8 @@ class Web:
                     found += 1
                     yield page
         if not found:
-            raise _nothing(list(missed.values()))
-
-
-def _nothing(missed: Sequence[LeftOut]) -> UserError:
-    message = '[[sources]] kind = "web": no page could be read'
-    if missed:
-        message += f"; {len(missed)} left out, the first: "
-        message += "; ".join(f"{item.id}: {item.reason}" for item in missed[:3])
-    return UserError(message, "docs/documents.md says what each reason means")
+            what = '[[sources]] kind = "web": no page could be read'
+            raise nothing(what, list(missed.values()), "docs/sources.md says what each reason means")
 
 
 def _address(option: str, text: str) -> URL:
@@ -120,10 +116,3 @@ def _address(option: str, text: str) -> URL:
         return read_url(text)
     except FetchError as error:
         raise UserError(f"[[sources]] {option}: {shown(text)!r}: {error.reason}") from error
-
-
-def _patterns(option: str, patterns: Sequence[str]) -> GitIgnoreSpec:
-    try:
-        return GitIgnoreSpec.from_lines(patterns)
-    except ValueError as error:
-        raise UserError(f"[[sources]] {option} = {list(patterns)}: {error}", "patterns are as in .gitignore") from error

@@ -7,8 +7,8 @@ that it last finished with.
 from __future__ import annotations
 
 from groundtune.project import Project
-from groundtune.stages.build import approach, prompts_stage, tune_stage
-from groundtune.stages.data import bring, differences, split_stage, sync_stage
+from groundtune.stages.build import approach, kept_out, prompts_stage, tune_stage
+from groundtune.stages.data import bring, differences, insist, known, split_stage, sync_stage
 from groundtune.stages.judge import check_settings, decide_stage, measure_stage, report_stage, visible_difference
 from groundtune.stages.retrieval import retrieval_stage
 from groundtune.types import Json
@@ -19,6 +19,9 @@ __all__ = [
     "check_settings",
     "decide_stage",
     "differences",
+    "insist",
+    "kept_out",
+    "known",
     "measure_stage",
     "prepare",
     "prompts_stage",
@@ -35,7 +38,7 @@ __all__ = [
 def prepare(project: Project) -> Json:
     """What all further stages need: the split, the index in step, retrieval fitted. Returns the split's facts."""
     facts = split_stage(project)
-    sync_stage(project)
+    insist(sync_stage(project))
     retrieval_stage(project)
     return facts
 

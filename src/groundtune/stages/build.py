@@ -73,10 +73,10 @@ def tune_stage(project: Project, *, plan_only: bool = False) -> Json | None:
     table = project.config.tune
     inputs = tune_inputs(project)
     done = project.workspace.done("tune", inputs)
+    if (reason := kept_out(project)) and (plan_only or done is None):
+        project.progress.say(reason)
     if done is not None:
         return dict(done["plan"]) if plan_only else done
-    if kept_out := _kept_out(project):
-        project.progress.say(kept_out)
     learnt = mixed(_material(project), table)
     tokenizer, model = backend.fresh()
     folder = project.workspace.adapter(inputs)
@@ -210,7 +210,7 @@ def _tuning_reader(project: Project) -> Reader:
     return Reader(frozenset(project.config.tune.readers))
 
 
-def _kept_out(project: Project) -> str:
+def kept_out(project: Project) -> str:
     """What tuning does not read although it is in the index, in a sentence; empty where it reads all."""
     reader = _tuning_reader(project)
     documents = len(project.index.versions()) - len(project.index.documents(reader))

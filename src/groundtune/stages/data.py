@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -13,10 +13,11 @@ from groundtune.examples.leaks import find_leaks, gate
 from groundtune.examples.split import split
 from groundtune.examples.store import from_row, to_row
 from groundtune.index.store import Store
-from groundtune.index.sync import Summary, sync
+from groundtune.index.sync import Summary, known_of, sync
 from groundtune.index.verify import Difference, verify
+from groundtune.metrics.words import stands_in, words
 from groundtune.project import EXAMPLES, InMemory, Project, rebuilding_index
-from groundtune.types import Example, Json, Reader
+from groundtune.types import Evidence, Example, Json, Reader, Source
 from groundtune.workspace import digest, read_jsonl, write_jsonl
 
 LONGEST_ANSWER = 256  # tokens
@@ -72,8 +73,8 @@ def split_stage(project: Project) -> Json:
 def sync_stage(project: Project, *, rebuild: bool = False) -> Summary:
     """Brings the index in step with the sources, then looks for leaks between train, test and documents.
 
-    rebuild: makes the index from nothing, beside the one that is there, which answers until then. Raises UserError
-    where a source could not be read, after the others are in step.
+    rebuild: makes the index from nothing, beside the one that is there, which answers until then. A source that could
+    not be read is named in the summary; the others are in step.
     """
     summary = rebuilt(project) if rebuild else bring(project)
     report_sync(project, summary)
@@ -83,16 +84,19 @@ def sync_stage(project: Project, *, rebuild: bool = False) -> Summary:
     update = took if work else project.workspace.last("sync").get("update_seconds", took)
     left_out = [asdict(item) for item in summary.left_out]
     project.workspace.finish("sync", "last", {"update_seconds": update, "left_out": left_out})
-    if summary.failed:
-        error = summary.failed[0].error
-        raise type(error)(f"{summary.failed[0].source}: {error.message}; what the index has from it stays", error.hint)
-    if project.config.examples.path is not None:
+    if project.config.examples.path is not None and not summary.failed:
         _check_leaks(project)
     return summary
 
 
-def bring(project: Project, only: Collection[str] | None = None, index: Store | None = None) -> Summary:
-    """Brings an index in step with the sources, or with only some of them.
+def insist(summary: Summary) -> None:
+    """Raises the error of the first source that could not be read, where there is one."""
+    for failed in summary.failed:
+        raise type(failed.error)(f"{failed.source}: {failed.error.message}", failed.error.hint)
+
+
+def bring(project: Project, only: Mapping[str, Source] | None = None, index: Store | None = None) -> Summary:
+    """Brings an index in step with the sources, or with only these of them, by name.
 
     index: the project's own where none is given.
     """
@@ -100,7 +104,7 @@ def bring(project: Project, only: Collection[str] | None = None, index: Store | 
     tables = project.config.named_sources
     return sync(
         index or project.index,
-        {name: source for name, source in sources.items() if only is None or name in only},
+        sources if only is None else only,
         project.config.index.passage_chars,
         names=list(sources),
         settings={name: digest(tables[name].options) for name in sources if name in tables},
@@ -109,10 +113,17 @@ def bring(project: Project, only: Collection[str] | None = None, index: Store | 
     )
 
 
+def known(project: Project, name: str) -> dict[str, str]:
+    """What a sync would tell the source of this name that the index has from it."""
+    table = project.config.named_sources[name]
+    return known_of(project.index, name, project.config.index.passage_chars, digest(table.options))
+
+
 def rebuilt(project: Project) -> Summary:
     """The index made from nothing. It takes the old one's place at its end, whole."""
     with rebuilding_index(project.config, project.workspace.index) as index:
         summary = bring(project, index=index)
+        insist(summary)  # what a source cannot give now is in the old index
     project.forget_index()
     return summary
 
@@ -134,6 +145,8 @@ def report_sync(project: Project, summary: Summary) -> None:
     for what, ids in (("added", summary.added), ("changed", summary.changed), ("removed", summary.removed)):
         if 0 < len(ids) <= NAMED:
             project.progress.say(f"{what}: {', '.join(ids)}")
+    for failed in summary.failed:
+        project.progress.say(f"failed: {failed.source}: {failed.error.message}; what the index has from it stays")
     for item in summary.left_out[:NAMED]:
         stays = "; the version that was read last stays" if item.passing else ""
         project.progress.say(f"left out: {item.id}: {item.reason}{stays}")
@@ -147,7 +160,7 @@ def _check_leaks(project: Project) -> None:
     inputs = digest([project.index.digest(), file_digest(project.workspace.test), allow])
     if project.workspace.done("leaks", inputs) is None:
         # Where there are no documents, the train examples are in the index, and are no evidence of anything.
-        texts = project.index.documents() if project.sources else {}
+        texts = project.index.documents(Reader(project.index.groups())) if project.sources else {}
         examples = test_examples(project)
         if not project.sources:
             examples = [Example(e.id, e.task, e.question, e.answers, (), e.group) for e in examples]
@@ -165,8 +178,18 @@ def train_examples(project: Project) -> list[Example]:
 
 def open_examples(project: Project, reader: Reader) -> list[Example]:
     """The train examples without those whose evidence lies in documents that are closed to the reader."""
-    closed = project.index.versions().keys() - project.index.documents(reader).keys()
-    return [e for e in train_examples(project) if not any(piece.document in closed for piece in e.evidence)]
+    texts = project.index.documents(reader)
+    closed = project.index.versions().keys() - texts.keys()
+    if not closed:
+        return train_examples(project)
+    said = [words(text) for text in texts.values()]
+
+    def is_open(piece: Evidence) -> bool:
+        if piece.document:
+            return piece.document not in closed
+        return any(stands_in(words(piece.quote), text) for text in said)
+
+    return [example for example in train_examples(project) if all(map(is_open, example.evidence))]
 
 
 def test_examples(project: Project) -> list[Example]:

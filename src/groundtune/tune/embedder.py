@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from groundtune.types import Vectors
 
-RATE = 3e-5
+RATE = 5e-5
 WARM_UP = 0.1  # of the steps
 BATCH = 32  # questions a step
 TEMPERATURE = 0.05  # of the cosines
