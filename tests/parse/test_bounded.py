@@ -256,5 +256,5 @@ def test_a_process_that_does_not_start_is_no_fault_of_the_file(
     monkeypatch: pytest.MonkeyPatch, bounded: Opener, python: str
 ) -> None:
     monkeypatch.setattr(sys, "executable", python)
-    with pytest.raises(RuntimeError, match="did not start"):
+    with pytest.raises(OSError, match="did not start"):
         bounded().read(".txt", b"words")

@@ -170,7 +170,7 @@ class _Run:
             version = version_of(document, self.passage_chars)
             owner = owners.get(document.id, source)
             if owner != source and self.rank.get(owner, len(self.rank)) < self.rank[source]:
-                reason = f"{owner}, which comes first, has a document with this id"
+                reason = f"{owner}, which comes first, has a document with this id (a prefix tells them apart)"
                 self.summary.left_out.append(LeftOut(document.id, reason))
             elif versions.get(document.id) == version:
                 touched.append(document)

@@ -7,6 +7,7 @@ says why; the next file gets a new process. Lengths, bytes and JSON go through t
 from __future__ import annotations
 
 import atexit
+import errno
 import json
 import os
 import signal
@@ -24,8 +25,7 @@ SECONDS = 60.0  # for one file
 MEGABYTES = 1500  # for the process: libraries, the file, and all that is made of it
 OUT_OF_MEMORY = 77  # the exit code that says so
 
-# A RuntimeError, no UserError: no file is to blame, and none may leave the index for it.
-_NO_START = "the process that reads files did not start"
+_NO_START = "the process that reads files did not start"  # an OSError: no file is to blame, each keeps its old version
 _LENGTH = struct.Struct(">Q")
 
 
@@ -85,12 +85,12 @@ class Bounded:
         try:
             process = Popen([*command, *limits], stdin=PIPE, stdout=PIPE, process_group=0)  # noqa: S603 (ours alone)
         except OSError as error:
-            raise RuntimeError(_NO_START) from error
+            raise OSError(errno.EAGAIN, _NO_START) from error
         try:
             receive(_pipe(process.stdout))
         except EOFError as error:
             with process:
-                raise RuntimeError(_NO_START) from error
+                raise OSError(errno.EAGAIN, _NO_START) from error
         return process
 
     def _how_it_ended(self, code: int) -> str:
