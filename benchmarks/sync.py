@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import signal
 import statistics
 import subprocess
 import sys
@@ -121,8 +120,7 @@ def watched(config: Path) -> dict[str, object]:
             line = until(watching.stderr.readline, "changed")
             embedded.append(int(re.findall(r"(\d+) passages embedded", line)[0]))
             time.sleep(0.3)
-        watching.send_signal(signal.SIGINT)
-        watching.stderr.read()
+        watching.terminate()
     project.index.close()
     return {"searchable after, s (median)": statistics.median(took), "searchable after, s (most)": max(took),
             "passages embedded a change (most)": max(embedded)}  # fmt: skip
