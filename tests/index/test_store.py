@@ -1,5 +1,6 @@
 """The index, wherever it is kept, answers any query and keeps readers apart."""
 
+import time
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from groundtune.errors import UserError
 from groundtune.index.store import embedded_text
 from groundtune.index.sync import sync as sync_all
+from groundtune.times import now
 from groundtune.types import EVERYONE, Document, Reader
 from tests.corpus import Given, HashingEmbedder, document, sync
 from tests.stores import STORES, AnyStore, OpenStore, opening
@@ -214,3 +216,20 @@ def test_the_vectors_are_those_of_the_passages_that_the_reader_may_read(open_sto
         assert len(passages) == many
         expected = HashingEmbedder().embed([embedded_text(passage) for passage in passages])
         np.testing.assert_allclose(vectors, expected, atol=1e-6)
+
+
+def test_what_was_closed_and_then_removed_stays_closed_in_earlier_states(open_store: OpenStore) -> None:
+    index = open_store()
+    for documents in (
+        [*DOCUMENTS, document("plan.md", "Margins.")],
+        [*DOCUMENTS, document("plan.md", "Margins.", readers={"staff"})],
+        DOCUMENTS,
+    ):
+        sync_all(index, {"given": Given(*documents)}, 200, keep=5)
+        time.sleep(0.005)
+        if len(documents) == 4 and not documents[-1].readers:
+            moment = now()
+            time.sleep(0.005)
+    earlier = index.as_of(moment)
+    assert earlier.search_words("margins", 3, EVERYONE) == []
+    assert len(earlier.search_words("margins", 3, Reader(frozenset({"staff"})))) == 1

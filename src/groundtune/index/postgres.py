@@ -228,7 +228,7 @@ class PostgresIndex:
     # ------------------------------------------------------------ time
 
     def as_of(self, moment: str) -> Index:
-        """The index as it was at a time. What is closed to a reader by now stays closed."""
+        """The index as it was at a time. What was closed to a reader since, stays closed."""
         ((number, kept),) = self._rows(
             "select max(number) filter (where finished <= %s), min(finished) from syncs", [moment]
         )
@@ -238,9 +238,11 @@ class PostgresIndex:
                 f"the earliest state that is kept is of {kept}; [index] keep says how many are" if kept else "",
             )
         found = self._rows(
-            f"""select v.vector, was.readers, is_now.readers, {PASSAGE}
+            f"""with last as (select distinct on (document) document, audience from passages order by document, id desc)
+                select v.vector, was.readers, since.readers, {PASSAGE}
                 from passages p join vectors v on v.passage = p.id join audiences was on was.id = p.audience
-                left join documents d on d.id = p.document left join audiences is_now on is_now.id = d.audience
+                join last on last.document = p.document left join documents d on d.id = p.document
+                join audiences since on since.id = coalesce(d.audience, last.audience)
                 where p.born <= %(number)s and (p.died is null or p.died > %(number)s) order by p.id""",
             {"number": number},
         )
