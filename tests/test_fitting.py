@@ -10,22 +10,14 @@ from groundtune import stages
 from groundtune.config import load
 from groundtune.models import load_embedder, trainable_embedder
 from groundtune.project import Project
-from groundtune.types import NoProgress
 from groundtune.workspace import read_json
 from tests import tiny as small
+from tests.said import Said
 from tests.tiny import OLD_NAME, Tiny
 
 pytestmark = OLD_NAME
 
 WORDS = ["amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "haven", "inlet", "jetty", "knoll", "ledge"]
-
-
-class Said(NoProgress):
-    def __init__(self) -> None:
-        self.sentences: list[str] = []
-
-    def say(self, sentence: str) -> None:
-        self.sentences.append(sentence)
 
 
 def opened(config: Path) -> tuple[Project, Said]:

@@ -19,28 +19,16 @@ from groundtune.project import Project
 from groundtune.stages.build import _material
 from groundtune.stages.data import test_examples as held_out
 from groundtune.tune.recipes import mixed
-from groundtune.types import Json, NoProgress
+from groundtune.types import Json
 from groundtune.workspace import read_jsonl
 from tests import tiny as small
 from tests.processes import send, start, wait
+from tests.said import Said
 from tests.tiny import OLD_NAME, Tiny
 
 pytestmark = OLD_NAME
 
 FOUR = ["base", "rag", "tuned", "hybrid"]
-
-
-class Said(NoProgress):
-    """Keeps the sentences."""
-
-    def __init__(self) -> None:
-        self.sentences: list[str] = []
-
-    def say(self, sentence: str) -> None:
-        self.sentences.append(sentence)
-
-    def __contains__(self, words: str) -> bool:
-        return any(words in sentence for sentence in self.sentences)
 
 
 def opened(config: Path) -> Project:

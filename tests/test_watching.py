@@ -19,8 +19,9 @@ from groundtune.errors import UserError
 from groundtune.index.sync import Summary
 from groundtune.project import Project
 from groundtune.stages.data import rebuilt
-from groundtune.types import EVERYONE, Document, LeftOut, NoProgress, Unchanged
+from groundtune.types import EVERYONE, Document, LeftOut, Unchanged
 from tests.processes import send, start, wait
+from tests.said import Said
 from tests.tiny import OLD_NAME, Tiny
 
 pytestmark = [OLD_NAME, pytest.mark.slow]
@@ -28,19 +29,6 @@ pytestmark = [OLD_NAME, pytest.mark.slow]
 DOCS = '[[sources]]\nkind = "folder"\npath = "docs"\n'
 MORE = '[[sources]]\nkind = "folder"\nname = "more"\npath = "more"\n'
 SOON = 10.0  # seconds; a save is mostly found within one, but machines are busy
-
-
-class Said(NoProgress):
-    """Keeps the sentences."""
-
-    def __init__(self) -> None:
-        self.sentences: list[str] = []
-
-    def say(self, sentence: str) -> None:
-        self.sentences.append(sentence)
-
-    def __contains__(self, words: str) -> bool:
-        return any(words in sentence for sentence in self.sentences)
 
 
 class Shop:
@@ -354,3 +342,21 @@ def test_ctrl_c_ends_it_with_one_sentence(shop: Shop) -> None:
     assert code == 130, said
     assert said.splitlines()[-1].startswith("groundtune: interrupted")
     assert "Traceback" not in said
+
+
+class Tidied:
+    """Interrupts its own process while it is tidied away, as an unlucky Ctrl-C does."""
+
+    def __del__(self) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.1)
+
+
+def test_a_ctrl_c_that_python_loses_ends_it_all_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt), watching.interrupts() as interrupted:
+        assert not interrupted()
+        Tidied()
+        assert interrupted()
+    assert signal.getsignal(signal.SIGINT) is before
+    assert capsys.readouterr().err == ""

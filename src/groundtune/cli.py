@@ -140,10 +140,11 @@ def _verify(config: Path, *, as_json: bool) -> None:
 @app.command()
 def watch(config: ConfigOption = CONFIG) -> None:
     """Keep the index in step while it runs: as files change, and by the clock for databases and the web."""
+    from groundtune.watching import interrupts
     from groundtune.watching import watch as keep_watching
 
-    with TerminalProgress() as progress:
-        keep_watching(_project(config, progress))
+    with TerminalProgress() as progress, interrupts() as interrupted:
+        keep_watching(_project(config, progress), interrupted)
 
 
 @app.command()

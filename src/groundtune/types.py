@@ -156,12 +156,17 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """A generator's reply with what it took. `seconds` is the whole batch's time shared out evenly."""
+    """A generator's reply with what it took. `seconds` is the whole batch's time shared out evenly.
+
+    confidence: the probability that the model gave to this reply, among the choices where there are some; None where
+    the generator does not tell.
+    """
 
     text: str
     prompt_tokens: int
     completion_tokens: int
     seconds: float
+    confidence: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 
 from groundtune import stages
 from groundtune.errors import UserError
@@ -102,6 +105,31 @@ def watch(project: Project, stop: Callable[[], bool] = lambda: False) -> None:
         for one in watched:
             if one.fetch and one.fetch.done:
                 _bring(project, [one], said)
+
+
+@contextmanager
+def interrupts() -> Iterator[Callable[[], bool]]:
+    """Whether there was a Ctrl-C, for the `stop` of `watch`. It interrupts as ever; but Python loses an interrupt that
+    comes while it tidies something away (`__del__`), and this does not. Raises KeyboardInterrupt where one was lost."""
+    lost = threading.Event()
+
+    def interrupted(signum: int, frame: FrameType | None) -> None:
+        lost.set()
+        signal.default_int_handler(signum, frame)
+
+    def unraisable(found: sys.UnraisableHookArgs) -> None:
+        if not isinstance(found.exc_value, KeyboardInterrupt):
+            sys.__unraisablehook__(found)
+
+    before, hook = signal.signal(signal.SIGINT, interrupted), sys.unraisablehook
+    sys.unraisablehook = unraisable
+    try:
+        yield lost.is_set
+        if lost.is_set():
+            raise KeyboardInterrupt
+    finally:
+        signal.signal(signal.SIGINT, before)
+        sys.unraisablehook = hook
 
 
 def _watched(project: Project) -> list[Watched]:

@@ -108,6 +108,27 @@ def _number(error: Exception) -> int:
     return int(found[1] or found[2]) if found else 0
 
 
+@contextmanager
+def locked(file: Path, patience: float, taken: str) -> Iterator[None]:
+    """Holds a lock file, whose folder is made, against other processes.
+
+    Raises WorkFailed, with the message `taken`, where another one holds it for longer than `patience`, in seconds.
+    """
+    from filelock import FileLock, Timeout
+
+    with disk_errors(file.parent):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(file, timeout=patience)
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise WorkFailed(taken, "wait for it to end, then run again") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def remove(path: Path) -> None:
     """Removes a file or a folder, if it is there."""
     if path.is_dir():
@@ -179,21 +200,8 @@ class Workspace:
 
         Raises WorkFailed where one is at work for longer than `patience`, in seconds.
         """
-        from filelock import FileLock, Timeout
-
-        with disk_errors(self.root):
-            self.root.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self.root / "lock", timeout=patience)
-            try:
-                lock.acquire()
-            except Timeout as error:
-                raise WorkFailed(
-                    f"another groundtune is at work in {self.root}", "wait for it to end, then run again"
-                ) from error
-        try:
+        with locked(self.root / "lock", patience, f"another groundtune is at work in {self.root}"):
             yield
-        finally:
-            lock.release()
 
     @property
     def index(self) -> Path:

@@ -19,10 +19,10 @@ import numpy as np
 from groundtune.errors import UserError
 from groundtune.index import postgres_database as database
 from groundtune.index import postgres_words as postings
-from groundtune.index.local import Snapshot, open_to_both
 from groundtune.index.postgres_server import errors
 from groundtune.index.postgres_words import AUDIENCES
 from groundtune.index.store import embedded_text
+from groundtune.index.tables import PASSAGE, Tables, in_order, not_kept, other_embedder, snapshot
 from groundtune.index.words import FORMAT, analyzer, clean
 from groundtune.types import EVERYONE, Document, Embedder, Index, Passage, Reader
 from groundtune.workspace import digest
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-PASSAGE = 'p.id, p.document, p.text, p.start, p."end", p.title, p.heading, p.page, p.version, p.changed'
 TIDY_AFTER = 0.1  # of the passages were changed: the server is told to tidy up now rather than when it finds time
 
 
@@ -62,7 +61,7 @@ def rebuilding(url_env: str, schema: str, embedder: Embedder, language: str) -> 
         index.discard()
 
 
-class PostgresIndex:
+class PostgresIndex(Tables):
     """The index in a schema of a database. Satisfies `store.Store`."""
 
     def __init__(
@@ -131,8 +130,7 @@ class PostgresIndex:
     def passages(self, ids: Sequence[int]) -> list[Passage]:
         """The passages with these ids, in this order, without those that a sync has removed meanwhile."""
         rows = self._rows(f"select {PASSAGE} from passages p where p.died is null and p.id = any(%s)", [list(ids)])
-        found = {row[0]: Passage(*row) for row in rows}
-        return [found[id] for id in ids if id in found]
+        return in_order(ids, rows)
 
     def documents(self, reader: Reader = EVERYONE) -> dict[str, str]:
         """The texts of the documents that the reader may read, by id."""
@@ -161,24 +159,9 @@ class PostgresIndex:
         )
         return [(Passage(*row), readers, key) for readers, key, *row in rows]
 
-    def counts(self) -> tuple[int, int]:
-        """How many documents and passages there are."""
-        ((documents, passages),) = self._rows(
-            "select (select count(*) from documents), (select count(*) from passages where died is null)"
-        )
-        return int(documents), int(passages)
-
-    def versions(self) -> dict[str, str]:
-        """For each document the digest of everything it was indexed from."""
-        return dict(self._rows("select id, version from documents"))
-
     def versions_of(self, ids: Collection[str]) -> dict[str, str]:
         """The same for those of these documents that there are."""
         return dict(self._rows("select id, version from documents where id = any(%s)", [list(ids)]))
-
-    def digest(self) -> str:
-        """One digest for all that the index holds: equal content, equal digest."""
-        return digest(sorted(self.versions().items()))
 
     def known(self, source: str) -> dict[str, str]:
         """The stamps of the documents that came from a source, by id."""
@@ -191,10 +174,6 @@ class PostgresIndex:
     def groups(self) -> frozenset[str]:
         """All groups that documents name as their readers."""
         return frozenset(name for (names,) in self._rows("select readers from audiences") for name in json.loads(names))
-
-    def sources(self) -> dict[str, int]:
-        """How many documents came from each source."""
-        return dict(self._rows("select source, count(*) from documents group by source"))
 
     def vectors_of(self, texts: Iterable[str]) -> dict[str, bytes]:
         """The vectors of those of these texts that the index holds already, in whatever document."""
@@ -233,10 +212,7 @@ class PostgresIndex:
             "select max(number) filter (where finished <= %s), min(finished) from syncs", [moment]
         )
         if number is None:
-            raise UserError(
-                f"the index does not know what it held at {moment}",
-                f"the earliest state that is kept is of {kept}; [index] keep says how many are" if kept else "",
-            )
+            raise not_kept(moment, kept)
         found = self._rows(
             f"""with last as (select distinct on (document) document, audience from passages order by document, id desc)
                 select v.vector, was.readers, since.readers, {PASSAGE}
@@ -246,14 +222,8 @@ class PostgresIndex:
                 where p.born <= %(number)s and (p.died is null or p.died > %(number)s) order by p.id""",
             {"number": number},
         )
-        passages = [Passage(*row[3:]) for row in found]
-        return Snapshot(
-            passages,
-            [embedded_text(passage) for passage in passages],
-            [(row[3], _bytes(row[0]), open_to_both(row[1], row[2])) for row in found],
-            self.embedder,
-            self._words_state.split()[0],
-        )
+        rows = [(_bytes(vector), *others) for vector, *others in found]
+        return snapshot(rows, self.embedder, self._words_state.split()[0])
 
     def knowledge_as_of(self) -> str:
         """Up to when the index is known to hold what all its sources held; empty before the first sync."""
@@ -383,10 +353,7 @@ class PostgresIndex:
         if not rows:
             db.execute("insert into facts values ('embedder', %s) on conflict do nothing", [self.embedder.name])
         elif rows[0][0] != self.embedder.name:
-            raise UserError(
-                f"{self._place} was built with the embedder {rows[0][0]}; the config says {self.embedder.name}",
-                'run "groundtune sync --rebuild"',
-            )
+            raise other_embedder(self._place, rows[0][0], self.embedder.name)
 
     def _sync(self) -> int:
         """The number of the sync that is going on; one that was broken off goes on under its number."""

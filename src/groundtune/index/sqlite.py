@@ -18,12 +18,13 @@ import numpy as np
 
 from groundtune.errors import UserError, WorkFailed
 from groundtune.index import database, words
-from groundtune.index.local import LocalIndex, Snapshot, open_to_both
+from groundtune.index.local import LocalIndex
 from groundtune.index.matrix import Matrix, Numbers
 from groundtune.index.store import embedded_text
+from groundtune.index.tables import PASSAGE, Tables, in_order, not_kept, other_embedder, snapshot
 from groundtune.index.words import Words
 from groundtune.types import EVERYONE, Document, Embedder, Index, Passage, Reader
-from groundtune.workspace import digest, remove
+from groundtune.workspace import digest, locked, remove
 
 if TYPE_CHECKING:
     from groundtune.types import Vectors
@@ -31,14 +32,13 @@ if TYPE_CHECKING:
 PATIENCE = 60  # seconds that a writer waits for another one
 UNIT = 1e-3  # so far a vector's length may be from 1
 
-PASSAGE = 'p.id, p.document, p.text, p.start, p."end", p.title, p.heading, p.page, p.version, p.changed'
 # What comes from outside is always bound, never written into a query.
 AMONG = "id in (select value from json_each(?))"
 PERMITTED = """(d.readers = '[]' or exists (
     select 1 from json_each(d.readers) r where r.value in (select value from json_each(:groups))))"""
 
 
-class SqliteIndex(LocalIndex):
+class SqliteIndex(Tables, LocalIndex):
     """The index in a folder. Satisfies `store.Store`."""
 
     def __init__(self, folder: Path, embedder: Embedder, language: str = "english") -> None:
@@ -77,8 +77,7 @@ class SqliteIndex(LocalIndex):
             f"select {PASSAGE} from passages p where p.died is null and p.id in (select value from json_each(?))",
             [json.dumps(list(ids))],
         )
-        found = {row[0]: Passage(*row) for row in rows}
-        return [found[id] for id in ids if id in found]
+        return in_order(ids, rows)
 
     def documents(self, reader: Reader = EVERYONE) -> dict[str, str]:
         """The texts of the documents that the reader may read, by id."""
@@ -104,24 +103,9 @@ class SqliteIndex(LocalIndex):
         )
         return [(Passage(*row), readers, key) for readers, key, *row in rows]
 
-    def counts(self) -> tuple[int, int]:
-        """How many documents and passages there are."""
-        ((documents, passages),) = self._rows(
-            "select (select count(*) from documents), (select count(*) from passages where died is null)"
-        )
-        return int(documents), int(passages)
-
-    def versions(self) -> dict[str, str]:
-        """For each document the digest of everything it was indexed from."""
-        return dict(self._rows("select id, version from documents"))
-
     def versions_of(self, ids: Collection[str]) -> dict[str, str]:
         """The same for those of these documents that there are."""
         return dict(self._rows(f"select id, version from documents where {AMONG}", [json.dumps(list(ids))]))
-
-    def digest(self) -> str:
-        """One digest for all that the index holds: equal content, equal digest."""
-        return digest(sorted(self.versions().items()))
 
     def known(self, source: str) -> dict[str, str]:
         """The stamps of the documents that came from a source, by id."""
@@ -136,10 +120,6 @@ class SqliteIndex(LocalIndex):
         return frozenset(
             name for (names,) in self._rows("select distinct readers from documents") for name in json.loads(names)
         )
-
-    def sources(self) -> dict[str, int]:
-        """How many documents came from each source."""
-        return dict(self._rows("select source, count(*) from documents group by source"))
 
     def vectors_of(self, texts: Iterable[str]) -> dict[str, bytes]:
         """The vectors of those of these texts that the index holds already, in whatever document."""
@@ -184,10 +164,7 @@ class SqliteIndex(LocalIndex):
         number = rows[0][0]
         if number is None:
             kept = self._rows("select min(finished) from syncs")[0][0]
-            raise UserError(
-                f"the index does not know what it held at {moment}",
-                f"the earliest state that is kept is of {kept}; [index] keep says how many are" if kept else "",
-            )
+            raise not_kept(moment, kept)
         found = self._rows(
             f"""with last as (select document, readers, max(id) from passages group by document)
                 select p.vector, p.readers, coalesce(d.readers, last.readers), {PASSAGE}
@@ -195,14 +172,7 @@ class SqliteIndex(LocalIndex):
                 where p.born <= :number and (p.died is null or p.died > :number) order by p.id""",
             {"number": number},
         )
-        passages = [Passage(*row[3:]) for row in found]
-        return Snapshot(
-            passages,
-            [embedded_text(passage) for passage in passages],
-            [(row[3], row[0], open_to_both(row[1], row[2])) for row in found],
-            self.embedder,
-            self._language,
-        )
+        return snapshot(found, self.embedder, self._language)
 
     def knowledge_as_of(self) -> str:
         """Up to when the index is known to hold what all its sources held; empty before the first sync."""
@@ -300,30 +270,15 @@ class SqliteIndex(LocalIndex):
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """Keeps every other writer away, in this process and in others: words and file change one after the other."""
-        from filelock import FileLock, Timeout
-
-        with self._lock:
-            lock = FileLock(self.folder / "lock", timeout=PATIENCE)
-            try:
-                lock.acquire()
-            except Timeout as error:
-                raise WorkFailed(
-                    f"{self.path}: another process is writing to it", "run again when it is done"
-                ) from error
-            try:
-                yield
-            finally:
-                lock.release()
+        with self._lock, locked(self.folder / "lock", PATIENCE, f"{self.path}: another process is writing to it"):
+            yield
 
     def _check_embedder(self) -> None:
         rows = self._rows("select value from facts where name = 'embedder'")
         if not rows:
             self._rows("insert or ignore into facts values ('embedder', ?)", [self.embedder.name])
         elif rows[0][0] != self.embedder.name:
-            raise UserError(
-                f"{self.path} was built with the embedder {rows[0][0]}; the config says {self.embedder.name}",
-                'run "groundtune sync --rebuild"',
-            )
+            raise other_embedder(self.path, rows[0][0], self.embedder.name)
 
     def _sync(self) -> int:
         """The number of the sync that is going on; one that was broken off goes on under its number."""

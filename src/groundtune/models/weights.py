@@ -15,7 +15,7 @@ from io import StringIO
 from pathlib import Path
 
 from groundtune.errors import UserError
-from groundtune.workspace import disk_errors, writing
+from groundtune.models.cache import made_once
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def needs_conversion(name: str) -> bool:
     bundled = BUNDLED.get(name)
     if bundled is None or not bundled.file.endswith(".gguf") or importlib.util.find_spec(bundled.package) is None:
         return False
-    return not _target(name, bundled).is_dir()
+    return not (cache_folder() / _kept_as(name, bundled)).is_dir()
 
 
 def cache_folder() -> Path:
@@ -103,24 +103,17 @@ def _check(path: Path, bundled: Bundled) -> None:
 
 
 def _converted(name: str, folder: Path, bundled: Bundled) -> Path:
-    """The Hugging Face form of GGUF weights, converted on first use by whichever process holds the lock."""
-    from filelock import FileLock
+    """The Hugging Face form of GGUF weights, converted on first use."""
 
-    target = _target(name, bundled)
-    if target.is_dir():
-        return target
-    _check(folder / bundled.file, bundled)
-    with disk_errors(cache_folder(), "let GROUNDTUNE_CACHE name a folder that can be written to"):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{target}.lock"):
-            if not target.is_dir():
-                with writing(target) as temporary:
-                    _convert(folder, bundled.file, temporary)
-    return target
+    def convert(target: Path) -> None:
+        _check(folder / bundled.file, bundled)
+        _convert(folder, bundled.file, target)
+
+    return made_once(cache_folder(), _kept_as(name, bundled), convert)
 
 
-def _target(name: str, bundled: Bundled) -> Path:
-    return cache_folder() / "models" / f"{name}-{bundled.sha256[:12]}"
+def _kept_as(name: str, bundled: Bundled) -> str:
+    return f"models/{name}-{bundled.sha256[:12]}"
 
 
 def _convert(folder: Path, file: str, target: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 
 from groundtune.cases import solved_cases
@@ -21,6 +22,9 @@ from groundtune.types import Evidence, Example, Json, Reader, Source
 from groundtune.workspace import digest, read_jsonl, write_jsonl
 
 LONGEST_ANSWER = 256  # tokens
+DECIDING_SHARE = 0.05  # of the train examples are kept from tuning, to decide by
+DECIDING_MOST = 96
+DECIDING_FEWEST = 16  # with fewer nothing can be decided: then tuning learns from all
 NAMED = 10  # documents that a sync names one by one
 
 
@@ -100,7 +104,7 @@ def bring(project: Project, only: Mapping[str, Source] | None = None, index: Sto
 
     index: the project's own where none is given.
     """
-    sources = project.sources or {EXAMPLES: InMemory(solved_cases(train_examples(project)))}
+    sources = _sources(project)
     tables = project.config.named_sources
     return sync(
         index or project.index,
@@ -130,8 +134,12 @@ def rebuilt(project: Project) -> Summary:
 
 def differences(project: Project) -> list[Difference]:
     """Where the index differs from the sources."""
-    sources = project.sources or {EXAMPLES: InMemory(solved_cases(train_examples(project)))}
-    return verify(project.index, sources, project.config.index.passage_chars)
+    return verify(project.index, _sources(project), project.config.index.passage_chars)
+
+
+def _sources(project: Project) -> Mapping[str, Source]:
+    """The project's sources; where it has none, the train examples as solved cases."""
+    return project.sources or {EXAMPLES: InMemory(solved_cases(train_examples(project)))}
 
 
 def report_sync(project: Project, summary: Summary) -> None:
@@ -182,14 +190,35 @@ def open_examples(project: Project, reader: Reader) -> list[Example]:
     closed = project.index.versions().keys() - texts.keys()
     if not closed:
         return train_examples(project)
-    said = [words(text) for text in texts.values()]
+
+    @cache
+    def said() -> list[list[str]]:  # of all open documents: only where a piece of evidence names none
+        return [words(text) for text in texts.values()]
 
     def is_open(piece: Evidence) -> bool:
         if piece.document:
             return piece.document not in closed
-        return any(stands_in(words(piece.quote), text) for text in said)
+        return any(stands_in(words(piece.quote), text) for text in said())
 
     return [example for example in train_examples(project) if all(map(is_open, example.evidence))]
+
+
+def tuning_split(project: Project, examples: Sequence[Example]) -> tuple[list[Example], list[Example]]:
+    """Train examples in two: those that adapters learn from, and those that decide when to stop, at which rate, and
+    from which confidence on to answer.
+
+    The same for the same examples; apart by document as the test is. Nothing decides where there would be too few.
+    """
+    parts = split(
+        examples,
+        question=project.config.question,
+        test_share=DECIDING_SHARE,
+        test_most=DECIDING_MOST,
+        seed=project.config.examples.seed + 1,
+    )
+    if len(parts.test) < DECIDING_FEWEST:
+        return list(examples), []
+    return list(parts.train), list(parts.test)
 
 
 def test_examples(project: Project) -> list[Example]:
