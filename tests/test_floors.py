@@ -16,7 +16,7 @@ FILES = sorted(file for file in ROOT.rglob("*.py") if file.parent != ROOT or not
 # docs/architecture.md shows these floors. A folder is one module here: files inside one may import each other.
 FLOORS = [
     {"types", "errors"},
-    {"config", "plug", "workspace", "execute", "prompts", "progress", "times", "tokens"},
+    {"config", "plug", "workspace", "execute", "prompts", "progress", "times", "tokens", "kernels"},
     {"sources", "parse", "index", "retrieve", "models", "examples", "tune", "metrics", "stats", "demo"},
     {"approach", "cases"},
     {"measure", "decide", "report", "project", "start", "doctor"},

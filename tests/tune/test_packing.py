@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from groundtune.config import TuneTable
 from groundtune.models.hf import HFBackend
 from groundtune.prompts import trained
-from groundtune.tune.packing import Pack, Tokens, collate, pack, steps, tokenise
+from groundtune.tune import memory
+from groundtune.tune.packing import Pack, Strip, Tokens, pack, steps, strip, tokenise
 from groundtune.tune.recipes import Row
 from groundtune.tune.trainer import Trainer
 from groundtune.types import Passage
@@ -35,14 +36,13 @@ def rows() -> list[Row]:
     return [*packed, Row(template.prompt("Where?"), " north", "closed", "alone")]
 
 
-@pytest.fixture(params=["llama", "neox", "llama-eager"])
+@pytest.fixture(params=["llama", "neox"])
 def trainer(tiny: Tiny, tmp_path: Path, request: pytest.FixtureRequest) -> Trainer:
-    name, _, eager = request.param.partition("-")
+    name = request.param
     backend = HFBackend(str(getattr(tiny, name)), name, threads=1)
     tokenizer, model = backend.fresh()
-    if eager:
-        model.set_attn_implementation("eager")
-    trainer = Trainer(tokenizer, model, backend.render, rows(), TuneTable(rank=2), tmp_path / "adapter")
+    table = TuneTable(rank=2, precision="fp32")
+    trainer = Trainer(tokenizer, model, backend.render, rows(), table, tmp_path / "adapter")
     for name, parameter in trainer._model.named_parameters():
         if "lora_B" in name:  # else the gradients of all lora_A are zero
             torch.nn.init.normal_(parameter, std=0.1)
@@ -51,15 +51,15 @@ def trainer(tiny: Tiny, tmp_path: Path, request: pytest.FixtureRequest) -> Train
 
 def learn(trainer: Trainer, packs: list[Pack]) -> tuple[float, list[Any]]:
     trainer._model.zero_grad()
-    loss = trainer._loss(packs)
-    loss.backward()  # type: ignore[no-untyped-call]
-    return loss.item(), [parameter.grad.clone() for parameter in trainer._trainable()]
+    loss = trainer._backward(packs)
+    return loss, [parameter.grad.clone() for parameter in trainer._trainable()]
 
 
 def one_by_one(trainer: Trainer, packs: list[Pack]) -> tuple[float, list[Any]]:
     """The mean over all answer tokens of rows that are trained alone, from transformers' own loss."""
     model = trainer._model
     model.zero_grad()
+    model.set_attn_implementation("eager")
     alone = [row for one in packs for row in one.rows]
     answers = sum(len(row.ids) - row.asked for row in alone)
     total = torch.zeros(())
@@ -85,39 +85,74 @@ def test_packed_rows_have_the_loss_and_the_gradients_of_the_rows_one_by_one(trai
         torch.testing.assert_close(gradient, other, rtol=1e-3, atol=1e-5)
 
 
-def test_padding_changes_nothing(trainer: Trainer) -> None:
-    packs = trainer._packs
-    alone = [(learn(trainer, [one])[0], one.answers) for one in packs]
+@pytest.mark.parametrize("most", [1, 60, 10_000])
+def test_a_step_is_the_same_in_one_strip_or_in_several(trainer: Trainer, most: int) -> None:
+    loss, gradients = learn(trainer, trainer._packs)
+    trainer._strip = most
 
-    loss, _ = learn(trainer, packs)
+    again, parts = learn(trainer, trainer._packs)
 
-    weighed = sum(value * answers for value, answers in alone) / sum(answers for _, answers in alone)
-    assert loss == pytest.approx(weighed, rel=1e-4)
+    assert again == pytest.approx(loss, rel=1e-4)
+    for gradient, other in zip(gradients, parts, strict=True):
+        torch.testing.assert_close(gradient, other, rtol=1e-3, atol=1e-6)
+
+
+def test_activations_that_are_computed_twice_change_nothing_but_the_memory(trainer: Trainer) -> None:
+    def kept() -> int:
+        return memory.kept_for_backward(lambda: trainer._loss(trainer._packs), trainer._model)
+
+    loss, gradients = learn(trainer, trainer._packs)
+    before = kept()
+    memory.compute_twice(trainer._model.get_base_model())
+
+    again, twice = learn(trainer, trainer._packs)
+
+    assert again == pytest.approx(loss, rel=1e-5)
+    assert kept() < before / 2
+    for gradient, other in zip(gradients, twice, strict=True):
+        torch.testing.assert_close(gradient, other, rtol=1e-3, atol=1e-6)
+
+
+def seen_by(one: Strip, position: int) -> list[int]:
+    """The places that a token sees, from the blocks."""
+    found = []
+    for block in one.blocks:
+        if block.first <= position < block.last:
+            row = position - block.first
+            if block.mask is None:
+                found += list(range(block.keys, position + 1))
+            else:
+                start = block.last - block.mask.shape[1]
+                found += list(range(block.keys, start))
+                found += [start + n for n in (block.mask[row] == 0).nonzero().flatten().tolist()]
+    return found
 
 
 @given(
     prompts=st.lists(st.tuples(st.sampled_from("abc"), IDS, IDS), min_size=1, max_size=12),
     prefix=IDS,
+    queries=st.integers(1, 40),
 )
 def test_every_row_sees_the_prefix_and_itself_alone(
-    prompts: list[tuple[str, list[int], list[int]]], prefix: list[int]
+    prompts: list[tuple[str, list[int], list[int]]], prefix: list[int], queries: int
 ) -> None:
     given_rows = [(key, Tokens([*prefix, *own, *answer], len(prefix) + len(own))) for key, own, answer in prompts]
     packs = pack(given_rows)
-    batch = collate(packs, pad=0)
+    one = strip(packs, queries, torch.float32)
 
     # No row is lost, and none is doubled.
     assert sorted(map(repr, (row for one in packs for row in one.rows))) == sorted(repr(row) for _, row in given_rows)
-    for b, one in enumerate(packs):
-        assert all(one.shared < row.asked for row in one.rows)
-        learnt = []
-        for position in range(batch.ids.shape[1]):
-            seen = batch.mask[b, 0, position].nonzero().flatten().tolist()
-            if batch.labels[b, position] != -100:
-                learnt.append((batch.ids[b, seen].tolist(), int(batch.labels[b, position])))
-                assert batch.positions[b, seen].tolist() == list(range(len(seen)))
-        expected = [(row.ids[:n], row.ids[n]) for row in one.rows for n in range(row.asked, len(row.ids))]
-        assert learnt == expected
+    assert all(pack.shared < row.asked for pack in packs for row in pack.rows)
+    assert one.ids.shape[1] == sum(pack.length for pack in packs)  # nothing is padded
+    learnt = []
+    for position, right in zip(one.asked.tolist(), one.right.tolist(), strict=True):
+        seen = seen_by(one, position)
+        learnt.append((one.ids[0, seen].tolist(), right))
+        assert one.positions[0, seen].tolist() == list(range(len(seen)))
+    expected = [
+        (row.ids[:n], row.ids[n]) for pack in packs for row in pack.rows for n in range(row.asked, len(row.ids))
+    ]
+    assert learnt == expected
 
 
 @given(

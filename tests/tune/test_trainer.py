@@ -16,8 +16,9 @@ from groundtune.config import TuneTable
 from groundtune.errors import WorkFailed
 from groundtune.models.hf import HFBackend
 from groundtune.prompts import trained
+from groundtune.tune.plan import Plan
 from groundtune.tune.recipes import Row
-from groundtune.tune.trainer import Plan, Trained, Trainer
+from groundtune.tune.trainer import Trained, Trainer
 from groundtune.types import Limits, NoProgress
 from tests.processes import send, start, wait
 from tests.tiny import OLD_NAME, Tiny
@@ -184,7 +185,8 @@ def test_what_was_learnt_is_said_with_the_adapter_and_not_without(tiny: Tiny, tm
     weights = getattr(tiny, name)
     learnt = [Row(TEMPLATE.prompt(q), TEMPLATE.completion(answer), "closed", q) for q, answer in FACTS.items()]
     job = trainer(weights, learnt, tmp_path / "adapter", epochs=120, batch=4, rank=16, rate=5e-3)
-    first = job._loss(job._packs).item()
+    first = job._backward(job._packs)
+    job._model.zero_grad()
     done = job.train(job.plan())
     assert done.loss < 0.1 < 3 < first
 

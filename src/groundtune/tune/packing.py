@@ -1,17 +1,18 @@
 """Rows to tensors: rows that begin alike are packed so that what they share is computed once.
 
-A pack is its common prefix, then each row's own rest. Positions and the attention mask are set so that every row sees
-the prefix and itself alone, which gives the same loss as the rows one by one, for a fraction of the tokens.
+A pack is its common prefix, then each row's own rest. Positions and attention are set so that every row sees the prefix
+and itself alone, which gives the same loss as the rows one by one, for a fraction of the tokens.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from groundtune.tokens import common_prefix
+from groundtune.tune.attention import Block, causal, forbidding, own_rows
 from groundtune.tune.recipes import Row
 
 if TYPE_CHECKING:
@@ -87,39 +88,61 @@ def steps(packs: Sequence[Pack], rows_a_step: int, seed: int) -> list[list[Pack]
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
-    """Tensors of one step: ids and positions (B, T), mask (B, 1, T, T); labels (B, T), -100 where there is no loss."""
+class Strip:
+    """Packs one behind the other, as a model reads them: nothing is padded.
+
+    ids and positions: (1, tokens); asked: the places (answer tokens) whose logits are wanted; right: (answer tokens),
+    the ids that should follow there; blocks: who sees whom.
+    """
 
     ids: torch.Tensor
     positions: torch.Tensor
-    mask: torch.Tensor
-    labels: torch.Tensor
+    asked: torch.Tensor
+    right: torch.Tensor
+    blocks: list[Block]
 
 
-def collate(packs: Sequence[Pack], pad: int) -> Batch:
-    """The tensors of a step; `labels[b, t]` is the id that should follow position t."""
+def strip(packs: Sequence[Pack], queries: int, dtype: torch.dtype, device: Any = "cpu") -> Strip:
+    """The tensors of some packs. queries: of a block of attention at the most; dtype: of its masks."""
     import torch
 
-    longest = max(one.length for one in packs)
-    ids = torch.full((len(packs), longest), pad)
-    positions = torch.zeros((len(packs), longest), dtype=torch.long)
-    labels = torch.full((len(packs), longest), -100)
-    # Padding attends to itself alone: a row of the mask without any True would give NaN.
-    mask = torch.eye(longest, dtype=torch.bool).repeat(len(packs), 1, 1)
-    for b, one in enumerate(packs):
-        shared = one.shared
-        ids[b, :shared] = torch.tensor(one.rows[0].ids[:shared])
-        positions[b, :shared] = torch.arange(shared)
-        mask[b, :shared, :shared] = torch.ones(shared, shared, dtype=torch.bool).tril()
-        at = shared
+    ids: list[int] = []
+    positions: list[int] = []
+    asked: list[int] = []
+    right: list[int] = []
+    blocks: list[Block] = []
+    lone: list[int] = []  # lengths of short packs at the end of `ids` that have no block yet
+
+    def block_of_lone() -> None:
+        if lone:
+            first = len(ids) - sum(lone)
+            blocks.append(Block(first, len(ids), first, forbidding(own_rows(lone), dtype) if len(lone) > 1 else None))
+            lone.clear()
+
+    for one in packs:
+        if one.shared or sum(lone) + one.length > queries:
+            block_of_lone()
+        start = len(ids)
+        ids += one.rows[0].ids[: one.shared]
+        positions += range(one.shared)
         for row in one.rows:
-            own = len(row.ids) - shared
-            end = at + own
-            ids[b, at:end] = torch.tensor(row.ids[shared:])
-            positions[b, at:end] = torch.arange(shared, len(row.ids))
-            mask[b, at:end, :shared] = True
-            mask[b, at:end, at:end] = torch.ones(own, own, dtype=torch.bool).tril()
-            first = at + row.asked - shared - 1  # the prompt's last token predicts the first answer token
-            labels[b, first : end - 1] = torch.tensor(row.ids[row.asked :])
-            at = end
-    return Batch(ids, positions, mask.unsqueeze(1), labels)
+            asked += range(len(ids) + row.asked - one.shared - 1, len(ids) + len(row.ids) - one.shared - 1)
+            right += row.ids[row.asked :]
+            ids += row.ids[one.shared :]
+            positions += range(one.shared, len(row.ids))
+        if one.shared:
+            own = [len(row.ids) - one.shared for row in one.rows]
+            blocks += causal(start, start + one.shared, start, queries, dtype)
+            blocks.append(Block(start + one.shared, len(ids), start, forbidding(own_rows(own), dtype)))
+        elif one.length > queries:
+            blocks += causal(start, len(ids), start, queries, dtype)
+        else:
+            lone.append(one.length)
+    block_of_lone()
+    return Strip(
+        torch.tensor([ids], device=device),
+        torch.tensor([positions], device=device),
+        torch.tensor(asked, device=device),
+        torch.tensor(right, device=device),
+        [replace(block, mask=None if block.mask is None else block.mask.to(device)) for block in blocks],
+    )

@@ -1,57 +1,71 @@
-"""Trains a LoRA adapter (Hu et al. 2021) within a time budget; goes on from its last checkpoint after a kill."""
+"""Trains a LoRA adapter (Hu et al. 2021) within budgets of time and memory; goes on from its last checkpoint after a
+kill."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from groundtune.config import TuneTable
-from groundtune.tune.packing import Pack, collate, pack, steps, tokenise
+from groundtune.errors import UserError
+from groundtune.kernels import bf16_is_faster
+from groundtune.tune import attention, memory
+from groundtune.tune.checkpoints import Checkpoints
+from groundtune.tune.lora import with_lora
+from groundtune.tune.packing import Pack, pack, steps, strip, tokenise
+from groundtune.tune.plan import Plan, fit, tokens
+from groundtune.tune.plan import rows as rows_of
 from groundtune.tune.recipes import Row
 from groundtune.types import Json, NoProgress, Progress, Prompt
-from groundtune.workspace import digest, read_json, remove, write_json, writing
+from groundtune.workspace import digest, read_json, write_json, writing
 
 if TYPE_CHECKING:
     import torch
 
 MAX_LENGTH = 2048  # tokens of a row
+STRIP = 2048  # tokens that go through the model together, unless the memory is too small or a pack is longer
 WARM_UP = 0.06  # of the steps
-SAFETY = 0.97  # of the time budget is planned for; the rest covers saving
 TRIAL_STEPS = 3  # timed before training, to say in advance how long it will take
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What will be trained, and how long that should take."""
-
-    rows: int  # that will be seen, counting each epoch
-    rows_given: int  # what all epochs would come to
-    tokens: int
-    steps: int
-    seconds: float
-    tokens_per_second: float
-
-    @property
-    def left_out(self) -> int:
-        """Rows that the time budget has no room for."""
-        return self.rows_given - self.rows
+LOOKS = 5  # how often the held-out rows are looked at, in the second half of training
+PATIENCE = 2  # so many looks in a row that are worse than the best end it
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What was trained: the plan, the time it really took (all attempts together), and the loss over its last tenth."""
+    """What was trained: the plan, the time it really took (all attempts together), and the loss over its last tenth.
+
+    held_out: the loss on rows that were not learnt from, at each look; the adapter is that of the best. Empty where
+    there were none.
+    """
 
     plan: Plan
     seconds: float
     steps: int
     loss: float
+    held_out: tuple[float, ...] = ()
 
     def to_json(self) -> Json:
         return asdict(self)
+
+
+@dataclass(slots=True)
+class State:
+    """How far a training is."""
+
+    plan: Plan
+    step: int = 0
+    seconds: float = 0.0
+    losses: tuple[float, ...] = ()
+    held_out: tuple[float, ...] = ()
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether the last looks were all worse than the best before them."""
+        last, before = self.held_out[-PATIENCE:], self.held_out[:-PATIENCE]
+        return bool(before) and min(last) > min(before)
 
 
 class Trainer:
@@ -65,42 +79,53 @@ class Trainer:
         rows: Sequence[Row],
         table: TuneTable,
         folder: Path,
+        deciding: Sequence[Row] = (),
     ) -> None:
         """model: a bare causal language model of its own, which gets LoRA layers here; render: a prompt's text.
 
-        folder: where the adapter will be; checkpoints stand beside it until then.
+        folder: where the adapter will be; checkpoints stand beside it until then. deciding: rows that are not learnt
+        from, by whose loss training ends early and the best weights are kept.
         """
         import torch
 
         torch.manual_seed(table.seed)
         self._table = table
         self._folder = folder
-        self._checkpoints = folder.with_name(f"{folder.name}-checkpoints")
-        self._pad = tokenizer.pad_token_id
-        self._model = _with_lora(model, table)
+        attention.use(model)
+        self._model = with_lora(_in_fast_format(model, table), table)
+        self._queries = attention.ON_GPU if model.device.type == "cuda" else attention.QUERIES
         longest = min(MAX_LENGTH, getattr(model.config, "max_position_embeddings", MAX_LENGTH))
-        self._packs = pack([(row.pack, tokenise(row, render, tokenizer, longest)) for row in rows])
-        self._inputs = digest([rows, table])
+
+        def packs(of: Sequence[Row]) -> list[Pack]:
+            return pack([(row.pack, tokenise(row, render, tokenizer, longest)) for row in of])
+
+        self._packs, self._deciding = packs(rows), packs(deciding)
+        self._strip = max(STRIP, *(one.length for one in self._packs))
+        self._inputs = digest([rows, deciding, table])
+        self._checkpoints = Checkpoints(folder.with_name(f"{folder.name}-checkpoints"), self._inputs)
 
     def plan(self) -> Plan:
-        """Times a few steps (nothing is learnt from them) and says what fits into the time budget.
+        """Times a few steps (nothing is learnt from them) and says what fits into the budgets of time and memory.
 
-        Training that was begun keeps its plan.
+        Training that was begun keeps its plan. Raises UserError where a single row needs more memory than there is.
         """
         if (trained := self._finished()) is not None:
             return trained.plan
-        begun = self._last_checkpoint()
-        if begun is not None:
-            return Plan(**read_json(begun / "state.json")["plan"])
+        if begun := self._checkpoints.state():
+            plan = Plan(**begun["plan"])
+            self._fit_memory(plan.checkpointed)
+            return plan
+        gigabytes, checkpointed = self._fit_memory()
         everything = self._schedule()
         sample = everything[:: max(1, len(everything) // TRIAL_STEPS)][:TRIAL_STEPS]
-        self._loss(sample[0])  # the first step of a process is slower than all others
+        self._backward(sample[0][:1])  # the first step of a process is slower than all others
         began = time.perf_counter()
         for packs in sample:
-            self._loss(packs).backward()  # type: ignore[no-untyped-call]
-        speed = _tokens(sample) / (time.perf_counter() - began)
+            self._backward(packs)
+        speed = tokens(sample) / (time.perf_counter() - began)
         self._model.zero_grad(set_to_none=True)
-        return self._fit(everything, 0, 0.0, speed)
+        plan = fit(everything, self._table.minutes, 0, 0.0, speed, self._looking(speed))
+        return replace(plan, memory_gb=gigabytes, checkpointed=checkpointed)
 
     def train(self, plan: Plan, progress: Progress | None = None) -> Trained:
         """Trains by the plan into the folder (a PEFT adapter), unless it was trained by a process killed right after.
@@ -113,45 +138,69 @@ class Trainer:
             return trained
         progress = progress or NoProgress()
         optimizer = torch.optim.AdamW(self._trainable(), lr=self._table.rate, weight_decay=0.0)
-        step, spent, losses = self._resume(optimizer)
+        state, best = self._resume(optimizer, plan)
         everything = self._schedule()
-        _show(progress, plan, everything[:step])
-        began = saved = time.perf_counter()
-        while step < plan.steps and spent + time.perf_counter() - began < self._table.minutes * 60:
-            losses.append(self._step(optimizer, everything[step], step / plan.steps))
-            progress.advance(_tokens([everything[step]]))
-            step += 1
-            if time.perf_counter() - saved > self._table.checkpoint_minutes * 60:
+        began = saved = time.perf_counter() - state.seconds
+        _show(progress, state.plan, everything[: state.step])
+        while state.step < state.plan.steps and time.perf_counter() - began < self._table.minutes * 60:
+            loss = self._step(optimizer, everything[state.step], state.step / state.plan.steps)
+            progress.advance(tokens([everything[state.step]]))
+            state.losses = (*state.losses, loss)
+            state.step += 1
+            looked = self._looks_after(state)
+            if looked:
+                best = self._look(state, best)
+                if state.hopeless:
+                    break
+            state.seconds = time.perf_counter() - began
+            if state.seconds - (saved - began) > self._table.checkpoint_minutes * 60 and state.step < state.plan.steps:
                 saved = time.perf_counter()
-                seconds = spent + saved - began
-                before, speed = plan, _tokens(everything[:step]) / seconds
-                plan = self._fit(everything, step, seconds, speed)
-                self._save(optimizer, plan, step=step, seconds=seconds, losses=losses)
-                if plan.steps != before.steps:
-                    _show(progress, plan, everything[:step])
+                self._replan(state, everything, progress)
+                self._save(optimizer, state, best)
         progress.finish()
-        last = losses[-max(1, len(losses) // 10) :]
-        plan = replace(plan, rows=_rows(everything[:step]), tokens=_tokens(everything[:step]), steps=step)
-        trained = Trained(plan, spent + time.perf_counter() - began, step, sum(last) / len(last))
-        with writing(self._folder) as temporary:
-            self._model.save_pretrained(temporary)
-            write_json(temporary / "groundtune.json", {"inputs": self._inputs, **trained.to_json()})
-        remove(self._checkpoints)
-        return trained
+        if best:
+            self._model.load_state_dict(best, strict=False)
+        return self._finish(state, everything, time.perf_counter() - began)
 
-    def _fit(self, everything: list[list[Pack]], done: int, seconds: float, speed: float) -> Plan:
-        """What fits into the rest of the budget at this speed (tokens a second), `done` steps having taken `seconds`.
+    # ------------------------------------------------------------ budgets
 
-        Done anew at every checkpoint, since a machine is rarely as fast as a few trial steps said: so the rate comes
-        down to zero just as the time runs out. Where all epochs fit, the plan is all of them at any speed.
+    def _fit_memory(self, checkpointed: bool = False) -> tuple[float, bool]:
+        """How many gigabytes training takes, and whether it computes activations twice to take no more than it may.
+
+        What goes through the model together gets smaller first.
         """
-        room = (self._table.minutes * 60 * SAFETY - seconds) * speed
-        steps = done
-        while steps < len(everything) and (steps == 0 or (room := room - _tokens([everything[steps]])) > 0):
-            steps += 1
-        chosen = everything[:steps]
-        left = _tokens(everything[done:steps]) / speed
-        return Plan(_rows(chosen), _rows(everything), _tokens(chosen), steps, seconds + left, speed)
+        if checkpointed:
+            memory.compute_twice(self._model.get_base_model())
+        budget = self._table.memory_gb
+        longest = max(self._packs, key=lambda one: one.length)
+        held = memory.held(self._model)
+        activations = memory.kept_for_backward(lambda: self._loss([longest]), self._model)
+        if budget is None:
+            return (held + activations * self._strip / longest.length) / memory.BYTES, checkpointed
+        most = int((budget * memory.BYTES - held) / (activations / longest.length))
+        if most >= longest.length:
+            self._strip = min(self._strip, most)
+            return (held + activations * self._strip / longest.length) / memory.BYTES, checkpointed
+        if checkpointed:
+            need = (held + activations) / memory.BYTES
+            raise UserError(
+                f"[tune] memory_gb = {budget:g} is too little: the longest row alone takes {need:.2f} GB",
+                "allow more, or choose a smaller [retrieve] k, [index] passage_chars or [model]",
+            )
+        return self._fit_memory(checkpointed=True)
+
+    def _looking(self, speed: float) -> float:
+        """Seconds that looking at the held-out rows will take: a step without its backward pass."""
+        return LOOKS * tokens([self._deciding]) / speed / 2
+
+    def _replan(self, state: State, everything: list[list[Pack]], progress: Progress) -> None:
+        speed = tokens(everything[: state.step]) / state.seconds
+        left = self._looking(speed) * (LOOKS - len(state.held_out)) / LOOKS
+        new = fit(everything, self._table.minutes, state.step, state.seconds, speed, left)
+        changed = new.steps != state.plan.steps
+        state.plan = replace(new, memory_gb=state.plan.memory_gb, checkpointed=state.plan.checkpointed)
+        if changed:
+            _show(progress, state.plan, everything[: state.step])
 
     def _schedule(self) -> list[list[Pack]]:
         """The steps of all epochs, each epoch in an order of its own."""
@@ -163,6 +212,8 @@ class Trainer:
     def _epoch(self, number: int) -> list[list[Pack]]:
         return steps(self._packs, self._table.batch, self._table.seed * 1000 + number)
 
+    # ------------------------------------------------------------ learning
+
     def _step(self, optimizer: Any, packs: list[Pack], done: float) -> float:
         import torch
 
@@ -170,50 +221,82 @@ class Trainer:
         rate = self._table.rate * min(1.0, (done + 1e-3) / WARM_UP, (1 - done) / (1 - WARM_UP))
         for group in optimizer.param_groups:
             group["lr"] = rate
-        loss = self._loss(packs)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss = self._backward(packs)
         torch.nn.utils.clip_grad_norm_(self._trainable(), 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        return float(loss.detach())
+        return loss
 
-    def _loss(self, packs: list[Pack]) -> torch.Tensor:
-        """Mean cross-entropy over the answers' tokens; logits are computed there and nowhere else."""
+    def _backward(self, packs: Sequence[Pack]) -> float:
+        """Adds a step's gradients strip by strip, so that memory does not grow with the step; gives its loss."""
+        answers = sum(one.answers for one in packs)
+        total = 0.0
+        for part in _strips(packs, self._strip):
+            loss = self._loss(part) / answers
+            loss.backward()  # type: ignore[no-untyped-call]
+            total += float(loss.detach())
+        return total
+
+    def _loss(self, packs: Sequence[Pack]) -> torch.Tensor:
+        """The sum of the cross-entropies of the answers' tokens; logits are computed there and nowhere else."""
         import torch
 
         model = self._model.get_base_model()
-        batch = collate(packs, self._pad)
-        device = model.device
-        # Added to the scores of attention: a mask of booleans is not understood by every implementation of it.
-        mask = torch.zeros(batch.mask.shape, dtype=model.dtype).masked_fill(~batch.mask, torch.finfo(model.dtype).min)
+        tensors = strip(packs, self._queries, model.dtype, model.device)
         states = model.get_decoder()(
-            input_ids=batch.ids.to(device),
-            position_ids=batch.positions.to(device),
-            attention_mask=mask.to(device),
-            use_cache=False,
-        ).last_hidden_state  # (B, T, hidden)
-        labels = batch.labels.to(device)
-        wanted = labels != -100
-        logits = model.get_output_embeddings()(states[wanted])  # (answer tokens, vocabulary)
-        return torch.nn.functional.cross_entropy(logits.float(), labels[wanted])
+            input_ids=tensors.ids, position_ids=tensors.positions, use_cache=False, blocks=tensors.blocks
+        ).last_hidden_state[0]  # (tokens, hidden)
+        logits = model.get_output_embeddings()(states[tensors.asked])  # (answer tokens, vocabulary)
+        return torch.nn.functional.cross_entropy(logits.float(), tensors.right, reduction="sum")
+
+    def _looks_after(self, state: State) -> bool:
+        """Whether the held-out rows are looked at after this step: LOOKS times, the last one at the end."""
+        due = round(state.plan.steps * (1 + (len(state.held_out) + 1) / LOOKS) / 2)
+        return bool(self._deciding) and (state.step >= due or state.step == state.plan.steps)
+
+    def _look(self, state: State, best: dict[str, Any]) -> dict[str, Any]:
+        """Notes the loss on the held-out rows; gives the weights of the best look, a copy of today's if it is that."""
+        import torch
+
+        with torch.no_grad():
+            total = sum(float(self._loss(part)) for part in _strips(self._deciding, self._strip))
+        state.held_out = (*state.held_out, total / sum(one.answers for one in self._deciding))
+        is_best = state.held_out[-1] == min(state.held_out)
+        return {name: value.clone() for name, value in self._weights().items()} if is_best else best
 
     def _trainable(self) -> list[Any]:
         return [parameter for parameter in self._model.parameters() if parameter.requires_grad]
 
-    def _save(self, optimizer: Any, plan: Plan, *, step: int, seconds: float, losses: list[float]) -> None:
-        """A checkpoint is a new folder; older ones go only when it is whole."""
-        import torch
+    def _weights(self) -> dict[str, Any]:
+        return {name: value.detach() for name, value in self._model.named_parameters() if value.requires_grad}
 
-        older = list(self._checkpoints.glob("step-*"))
-        with writing(self._checkpoints / f"step-{step:06d}") as temporary:
-            temporary.mkdir()
-            saved = BytesIO()  # PyTorch, writing by itself, does not say why it cannot
-            torch.save({"adapter": _weights(self._model), "optimizer": optimizer.state_dict()}, saved)
-            (temporary / "state.pt").write_bytes(saved.getbuffer())
-            state = {"inputs": self._inputs, "plan": asdict(plan), "step": step, "seconds": seconds, "losses": losses}
-            write_json(temporary / "state.json", state)
-        for folder in older:
-            remove(folder)
+    # ------------------------------------------------------------ what is kept
+
+    def _save(self, optimizer: Any, state: State, best: dict[str, Any]) -> None:
+        tensors = {"adapter": self._weights(), "optimizer": optimizer.state_dict(), "best": best}
+        self._checkpoints.save(state.step, tensors, asdict(state))
+
+    def _resume(self, optimizer: Any, plan: Plan) -> tuple[State, dict[str, Any]]:
+        """Takes up the last checkpoint: how far it was, and the weights of its best look."""
+        row = self._checkpoints.state()
+        if not row:
+            return State(plan), {}
+        tensors = self._checkpoints.tensors(self._model.device)
+        self._model.load_state_dict(tensors["adapter"], strict=False)
+        optimizer.load_state_dict(tensors["optimizer"])
+        told = {key: tuple(row[key]) for key in ("losses", "held_out")}
+        return State(Plan(**row["plan"]), row["step"], row["seconds"], **told), tensors["best"]
+
+    def _finish(self, state: State, everything: list[list[Pack]], seconds: float) -> Trained:
+        done = everything[: state.step]
+        last = state.losses[-max(1, len(state.losses) // 10) :]
+        plan = replace(state.plan, rows=rows_of(done), tokens=tokens(done), steps=state.step)
+        trained = Trained(plan, seconds, state.step, sum(last) / len(last), state.held_out)
+        with writing(self._folder) as temporary:
+            self._model.save_pretrained(temporary)
+            write_json(temporary / "groundtune.json", {"inputs": self._inputs, **trained.to_json()})
+        self._checkpoints.clear()
+        return trained
 
     def _finished(self) -> Trained | None:
         """What stands in the folder, if it comes from this very training."""
@@ -221,51 +304,30 @@ class Trainer:
         row = read_json(told) if told.exists() else {}
         if row.pop("inputs", None) != self._inputs:
             return None
-        return Trained(**{**row, "plan": Plan(**row["plan"])})
-
-    def _last_checkpoint(self) -> Path | None:
-        """The newest checkpoint of this very training, if there is one."""
-        for folder in sorted(self._checkpoints.glob("step-*"), reverse=True):
-            if read_json(folder / "state.json")["inputs"] == self._inputs:
-                return folder
-        return None
-
-    def _resume(self, optimizer: Any) -> tuple[int, float, list[float]]:
-        """Takes up the last checkpoint: steps done, seconds spent, losses so far."""
-        import torch
-
-        folder = self._last_checkpoint()
-        if folder is None:
-            return 0, 0.0, []
-        state = read_json(folder / "state.json")
-        saved = torch.load(folder / "state.pt", weights_only=True, map_location=self._model.device)
-        self._model.load_state_dict(saved["adapter"], strict=False)
-        optimizer.load_state_dict(saved["optimizer"])
-        return state["step"], state["seconds"], state["losses"]
+        return Trained(**{**row, "plan": Plan(**row["plan"]), "held_out": tuple(row["held_out"])})
 
 
-def _with_lora(model: Any, table: TuneTable) -> Any:
-    from peft import LoraConfig, get_peft_model
+def _in_fast_format(model: Any, table: TuneTable) -> Any:
+    """The frozen weights in the number format that this machine multiplies fastest."""
+    import torch
 
-    config = LoraConfig(
-        r=table.rank, lora_alpha=2 * table.rank, lora_dropout=0.0, target_modules="all-linear", task_type="CAUSAL_LM"
-    )
-    # Gradients need no training mode, and without it the base model's dropout stays off: a resumed run is the same run.
-    return get_peft_model(model, config).eval()
+    if model.device.type == "cuda" or getattr(model, "is_quantized", False):
+        return model  # loaded in the right one
+    fast = bf16_is_faster() if table.precision == "auto" else table.precision == "bf16"
+    return model.to(torch.bfloat16 if fast else torch.float32)
 
 
-def _weights(model: Any) -> dict[str, Any]:
-    return {name: value.detach() for name, value in model.named_parameters() if value.requires_grad}
+def _strips(packs: Sequence[Pack], most: int) -> list[list[Pack]]:
+    """The packs in groups of so many tokens at the most, or of one pack."""
+    groups: list[list[Pack]] = []
+    for one in packs:
+        if groups and sum(other.length for other in groups[-1]) + one.length <= most:
+            groups[-1].append(one)
+        else:
+            groups.append([one])
+    return groups
 
 
 def _show(progress: Progress, plan: Plan, done: list[list[Pack]]) -> None:
     progress.start("tuning", plan.tokens)
-    progress.advance(_tokens(done))
-
-
-def _tokens(groups: Sequence[Sequence[Pack]]) -> int:
-    return sum(one.length for packs in groups for one in packs)
-
-
-def _rows(groups: Sequence[Sequence[Pack]]) -> int:
-    return sum(len(one.rows) for packs in groups for one in packs)
+    progress.advance(tokens(done))

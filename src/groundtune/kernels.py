@@ -1,0 +1,34 @@
+"""How fast this processor multiplies matrices, by number format: measured, for processors differ by times."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import cache
+
+ROWS, INNER, OUTER = 512, 576, 1536  # of a product as a small model has it
+TRIES = 7
+CLEARLY = 1.25  # times as fast, or a less exact format is not worth it
+
+
+@cache
+def bf16_is_faster() -> bool:
+    """Whether products of bfloat16 are clearly faster on the processor than those of float32: with AVX512-BF16 or AMX
+    three times and more, elsewhere half as fast (benchmarks/LOG.md)."""
+    import torch
+
+    def product(dtype: torch.dtype) -> Callable[[], object]:
+        a, b = torch.ones(ROWS, INNER, dtype=dtype), torch.ones(OUTER, INNER, dtype=dtype)
+        return lambda: torch.nn.functional.linear(a, b)
+
+    return _seconds(product(torch.float32)) > CLEARLY * _seconds(product(torch.bfloat16))
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    """The least of several times; the first, which is slower than all others, is not counted."""
+    times = []
+    for _ in range(1 + TRIES):
+        began = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - began)
+    return min(times[1:])

@@ -1,0 +1,141 @@
+"""Attention for packed rows: only the blocks of scores that count are computed.
+
+A strip of tokens is cut into blocks: some queries next to each other, and all keys that one of them may see, next to
+each other as well. On a processor a block is a few products and a softmax, written out with its backward pass; on a GPU
+it is one call of PyTorch's fused kernels, flash attention among them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from groundtune.errors import UserError
+
+NAME = "groundtune"  # what transformers knows it by
+QUERIES = 128  # of a block on a processor: fewer waste time between products, more compute scores that do not count
+ON_GPU = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Queries `first` to `last` (left out) see keys `keys` to `last`.
+
+    mask: (queries, the last of the keys), added to the scores; the keys before those are seen by all. None: all keys
+    are the queries' own, each sees itself and what is before it.
+    """
+
+    first: int
+    last: int
+    keys: int
+    mask: Any = None
+
+
+def causal(first: int, last: int, keys: int, queries: int, dtype: torch.dtype) -> list[Block]:
+    """Blocks for tokens that see all tokens from `keys` on up to themselves."""
+    blocks = []
+    for start in range(first, last, queries):
+        end = min(start + queries, last)
+        blocks.append(Block(start, end, keys, None if start == keys else forbidding(_ones(end - start), dtype)))
+    return blocks
+
+
+def forbidding(seen: Any, dtype: torch.dtype) -> Any:
+    """What is added to scores so that only those count where `seen` is true."""
+    return torch.zeros(seen.shape, dtype=dtype).masked_fill_(~seen, torch.finfo(dtype).min)
+
+
+def own_rows(lengths: list[int]) -> Any:
+    """Which of some rows' tokens see which: (tokens, tokens), each sees its own row up to itself."""
+    row = torch.repeat_interleave(torch.arange(len(lengths)), torch.tensor(lengths))
+    return (row[:, None] == row[None, :]).tril_()
+
+
+def _ones(n: int) -> Any:
+    return torch.ones(n, n, dtype=torch.bool).tril_()
+
+
+class Blocks(torch.autograd.Function):
+    """softmax(q k') v over blocks. q (already scaled), k, v: (heads, tokens, size of a head)."""
+
+    @staticmethod
+    def forward(ctx: Any, q: Any, k: Any, v: Any, blocks: list[Block]) -> Any:
+        out = torch.empty_like(q)
+        kept = []
+        for block in blocks:
+            queries, keys = slice(block.first, block.last), slice(block.keys, block.last)
+            scores = torch.bmm(q[:, queries], k[:, keys].transpose(1, 2))
+            mask = forbidding(_ones(scores.shape[1]), q.dtype) if block.mask is None else block.mask
+            scores[:, :, -mask.shape[1] :] += mask
+            chances = torch.softmax(scores, -1)
+            out[:, queries] = torch.bmm(chances, v[:, keys])
+            kept.append(chances)
+        ctx.save_for_backward(q, k, v, out, *kept)
+        ctx.blocks = blocks
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        q, k, v, out, *kept = ctx.saved_tensors
+        gradient = gradients[0]
+        of_q, of_k, of_v = torch.empty_like(q), torch.zeros_like(k), torch.zeros_like(v)
+        level = (gradient * out).sum(-1, keepdim=True)  # what softmax takes off (Dao et al. 2022, FlashAttention)
+        for block, chances in zip(ctx.blocks, kept, strict=True):
+            queries, keys = slice(block.first, block.last), slice(block.keys, block.last)
+            above = gradient[:, queries]
+            of_v[:, keys] += torch.bmm(chances.transpose(1, 2), above)
+            of_scores = torch.bmm(above, v[:, keys].transpose(1, 2)).sub_(level[:, queries]).mul_(chances)
+            of_q[:, queries] = torch.bmm(of_scores, k[:, keys])
+            of_k[:, keys] += torch.bmm(of_scores.transpose(1, 2), q[:, queries])
+        return of_q, of_k, of_v, None
+
+
+def attend(
+    module: Any, query: Any, key: Any, value: Any, _mask: Any, scaling: float, *, blocks: list[Block], **others: Any
+) -> tuple[Any, None]:
+    """What transformers calls for each layer: query (1, heads, tokens, size), key and value likewise, fewer heads.
+
+    Gives (1, tokens, heads, size). Raises UserError for kinds of attention that this is not.
+    """
+    window = others.get("sliding_window")
+    if others.get("softcap") is not None or others.get("s_aux") is not None or (window and window < query.shape[2]):
+        raise UserError(
+            f"[model] this model's attention ({type(module).__name__}: soft-capped, with sinks, or with a window of "
+            "fewer tokens than a row has) cannot be tuned yet",
+            "choose another model, or fewer and shorter passages ([retrieve] k, [index] passage_chars)",
+        )
+    groups = query.shape[1] // key.shape[1]
+    key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
+    if query.is_cuda:
+        parts = [_fused(query, key, value, scaling, block) for block in blocks]
+        return torch.cat(parts, 2).transpose(1, 2), None
+    out = Blocks.apply(query[0] * scaling, key[0], value[0], blocks)  # type: ignore[no-untyped-call]
+    return out.unsqueeze(0).transpose(1, 2), None
+
+
+def _fused(query: Any, key: Any, value: Any, scaling: float, block: Block) -> Any:
+    queries, keys = slice(block.first, block.last), slice(block.keys, block.last)
+    mask = block.mask
+    if mask is not None:
+        seen_by_all = mask.new_zeros(len(mask), block.last - block.keys - mask.shape[1])
+        mask = torch.cat([seen_by_all, mask], 1)
+    return torch.nn.functional.scaled_dot_product_attention(
+        query[:, :, queries],
+        key[:, :, keys],
+        value[:, :, keys],
+        attn_mask=mask,
+        is_causal=mask is None,
+        scale=scaling,
+    )
+
+
+def use(model: Any) -> None:
+    """Lets a model of transformers attend in blocks; `blocks` goes through its forward pass as a keyword."""
+    from transformers.masking_utils import AttentionMaskInterface
+    from transformers.modeling_utils import AttentionInterface
+
+    AttentionInterface.register(NAME, attend)
+    AttentionMaskInterface.register(NAME, lambda *_, **__: None)
+    model.set_attn_implementation(NAME)
