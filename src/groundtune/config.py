@@ -116,6 +116,7 @@ class TuneTable(Table):
     rate: float = Field(default=1e-3, gt=0)
     batch: int = Field(default=8, ge=1)
     gold_share: float = Field(default=0.9, ge=0, le=1)  # of the context rows; the rest teach abstention
+    alone_share: float = Field(default=0.0, ge=0, le=1)  # of the context prompts that hold the gold passage alone
     closed_share: float = Field(default=0.25, ge=0, le=1)  # of the questions, asked without passages as well
     documents_share: float = Field(default=0.15, ge=0, le=1)  # of the passages, read as text: knowledge only
     readers: tuple[str, ...] = ()  # groups whose documents tuning may read besides those that are open to everyone

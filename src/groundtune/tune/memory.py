@@ -25,14 +25,14 @@ def kept_for_backward(loss: Callable[[], torch.Tensor], model: Any) -> int:
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
         kept = loss()
     del kept
-    return int(sum(seen.values()))
+    return sum(seen.values())
 
 
 def held(model: Any) -> int:
     """Bytes that training holds all the time: all weights, and the states of those that are trained."""
-    weights = sum(tensor.numel() * tensor.element_size() for tensor in model.parameters())
+    weights = sum(tensor.nbytes for tensor in model.parameters())
     trained = [tensor for tensor in model.parameters() if tensor.requires_grad]
-    return int(weights) + STATES * sum(tensor.numel() * tensor.element_size() for tensor in trained)
+    return int(weights + STATES * sum(tensor.nbytes for tensor in trained))
 
 
 def compute_twice(model: Any) -> None:

@@ -89,7 +89,9 @@ def _context_rows(material: Material, search: Search, table: TuneTable, rng: ran
     for example in order:
         if example.id in used:
             continue
-        passages = _with_gold(found[example.id][: material.k], gold[example.id])
+        own = gold[example.id]
+        alone = own is not None and rng.random() < table.alone_share
+        passages = [own] if own is not None and alone else _with_gold(found[example.id][: material.k], own)
         others = [one for one in _of(about, passages, material) if one.id not in used and one is not example]
         sharing = [example, *_sample(others, MOST_SHARING - 1, rng)]
         used |= {one.id for one in sharing}
