@@ -102,8 +102,8 @@ def test_what_a_kind_decides_is_handed_on(file: Path) -> None:
     [
         ({"tuen": {}}, "[tuen] is unknown; did you mean 'tune'? One of: workspace, sources, "),
         ({"zzz": 1}, "[zzz] is unknown; one of: workspace, sources, "),
-        ({"tune": {"epoch": 2}}, "[tune] epoch is unknown; did you mean 'epochs'? One of: minutes, epochs, "),
-        ({"tune": {"zzz": 2}}, "[tune] zzz is unknown; one of: minutes, epochs, "),
+        ({"tune": {"epoch": 2}}, "[tune] epoch is unknown; did you mean 'epochs'? One of: recipe, seeds, minutes, "),
+        ({"tune": {"zzz": 2}}, "[tune] zzz is unknown; one of: recipe, seeds, minutes, "),
         ({"approaches": {"a": {"generator": "base", "retriver": True}}}, "[approaches.a] retriver is unknown; did you"),
         ({"tune": {"epochs": "two"}}, '[tune] epochs = "two": a number was expected'),
         ({"tune": {"rank": 1.5}}, "[tune] rank = 1.5: a whole number was expected"),

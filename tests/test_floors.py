@@ -19,7 +19,7 @@ FLOORS = [
     {"config", "plug", "workspace", "execute", "prompts", "progress", "times", "tokens", "kernels"},
     {"sources", "parse", "index", "retrieve", "models", "examples", "tune", "metrics", "stats", "demo"},
     {"approach", "cases"},
-    {"measure", "decide", "report", "project", "start", "doctor"},
+    {"measure", "decide", "report", "project", "start", "doctor", "synthesis"},
     {"stages"},
     {"searching", "watching"},
     {"serve", "asking"},

@@ -16,9 +16,10 @@ from groundtune.config import load
 from groundtune.errors import UserError
 from groundtune.models.hf import HFBackend
 from groundtune.project import Project
-from groundtune.stages.build import _material
 from groundtune.stages.data import test_examples as held_out
-from groundtune.tune.recipes import mixed
+from groundtune.stages.data import train_examples
+from groundtune.stages.tuning import _material
+from groundtune.tune.recipes import learn
 from groundtune.types import Json
 from groundtune.workspace import read_jsonl
 from tests import tiny as small
@@ -174,7 +175,7 @@ def test_no_test_question_is_trained_on_and_in_skill_no_document_of_one_either(
     documents = {piece.document for one in test for piece in one.evidence}
     texts = [passage.text for passage in project.index.all_passages() if passage.document in documents]
 
-    rows = mixed(_material(project), project.config.tune)
+    rows = learn(_material(project, train_examples(project)), project.config.tune)
 
     shown = [row.prompt.messages[0].content + row.completion for row in rows]
     assert test
@@ -197,7 +198,7 @@ def test_passages_that_not_everyone_may_read_are_never_trained_on_nor_shown(tiny
     run(config)
     project = opened(config)
 
-    rows = mixed(_material(project), project.config.tune)
+    rows = learn(_material(project, train_examples(project)), project.config.tune)
     assert not [row for row in rows if "zweiundvierzig" in row.prompt.messages[0].content + row.completion]
     root = config.parent / ".groundtune"
     made = [*root.glob("records/*"), *root.glob("done/*"), *root.glob("report.*"), root / "verdict.json"]

@@ -11,7 +11,7 @@ import os
 import tomllib
 from collections import Counter
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -108,17 +108,22 @@ class PromptTable(Table):
 
 
 class TuneTable(Table):
+    recipe: Literal["mixed", "context", "closed-book", "documents", "facts", "separate"] = "mixed"
+    seeds: int = Field(default=1, ge=1, le=20)  # so many adapters are trained, each from another seed, and all measured
     minutes: float = Field(default=20, gt=0)
     memory_gb: float | None = Field(default=None, gt=0)  # that training may take; None: what it takes
     precision: Literal["auto", "fp32", "bf16"] = "auto"  # of the frozen weights, on a processor; auto: the faster one
     epochs: float = Field(default=3, gt=0)
     rank: int = Field(default=16, ge=1)
     rate: float = Field(default=1e-3, gt=0)
+    try_rates: tuple[Annotated[float, Field(gt=0)], ...] = ()  # instead: the best of these on held-out train examples
     batch: int = Field(default=8, ge=1)
     gold_share: float = Field(default=0.9, ge=0, le=1)  # of the context rows; the rest teach abstention
     alone_share: float = Field(default=0.0, ge=0, le=1)  # of the context prompts that hold the gold passage alone
     closed_share: float = Field(default=0.25, ge=0, le=1)  # of the questions, asked without passages as well
     documents_share: float = Field(default=0.15, ge=0, le=1)  # of the passages, read as text: knowledge only
+    made_from: int = Field(default=400, ge=1)  # "documents": passages that questions are made from, at the most
+    made_each: int = Field(default=2, ge=1)  # "documents": questions that are written for each of them
     readers: tuple[str, ...] = ()  # groups whose documents tuning may read besides those that are open to everyone
     seed: int = 1
     checkpoint_minutes: float = Field(default=1, gt=0)
@@ -161,6 +166,7 @@ class Config(Table):
     workspace: WorkspaceTable = WorkspaceTable()
     sources: tuple[SourceTable, ...] = ()
     model: ModelTable = ModelTable()
+    writer: ModelTable | None = None  # makes and rewords questions; None: the model itself makes them
     embedder: EmbedderTable = EmbedderTable()
     index: IndexTable = IndexTable()
     retrieve: RetrieveTable = RetrieveTable()
@@ -187,9 +193,10 @@ class Config(Table):
 
     @model_validator(mode="after")
     def _address_holds_no_key(self) -> Self:
-        if "@" in (self.model.base_url or ""):  # the value is not said: it would be a secret on a screen
-            raise ValueError(
-                "[model] base_url holds a user or a password, and the config stands in the report; "
+        tables = {"model": self.model, "writer": self.writer}
+        for name in (name for name, table in tables.items() if table and "@" in (table.base_url or "")):
+            raise ValueError(  # the value is not said: it would be a secret on a screen
+                f"[{name}] base_url holds a user or a password, and the config stands in the report; "
                 "put the key into the environment variable that key_env names"
             )
         return self
@@ -248,13 +255,14 @@ def _anchored(config: Config, folder: Path) -> Config:
         path = table.options.get("path")
         return table.model_copy(update={"path": str(anchored(path))}) if isinstance(path, str) else table
 
-    examples, reranker = config.examples.path, config.retrieve.reranker
+    examples, reranker, writer = config.examples.path, config.retrieve.reranker, config.writer
     return config.model_copy(
         update={
             "workspace": WorkspaceTable(path=anchored(config.workspace.path)),
             "sources": tuple(map(source, config.sources)),
             "examples": config.examples.model_copy(update={"path": examples and anchored(examples)}),
             "model": config.model.model_copy(update={"name": model(config.model.name)}),
+            "writer": writer and writer.model_copy(update={"name": model(writer.name)}),
             "retrieve": config.retrieve.model_copy(update={"reranker": reranker and model(reranker)}),
             "embedder": config.embedder.model_copy(update={"name": model(config.embedder.name)}),
         }

@@ -109,6 +109,11 @@ class Project:
             self.progress.say(f"converting the weights of {self.config.model.name}, once")
         return load_backend(self.config.model)
 
+    @cached_property
+    def writer(self) -> Backend | None:
+        """The model that makes questions and words them anew, where one is configured for that."""
+        return load_backend(self.config.writer, "writer") if self.config.writer else None
+
 
 class InMemory:
     """A source over documents that are already read."""

@@ -161,6 +161,14 @@ def write_jsonl(path: Path, rows: Iterable[Any]) -> None:
     write_text(path, "".join(dumps(row) + "\n" for row in rows))
 
 
+def append_jsonl(path: Path, rows: Iterable[Any]) -> None:
+    """Rows at the end of a file, on the disk when this returns. Raises WorkFailed where it is full."""
+    with disk_errors(path), path.open("a", encoding="utf-8") as file:
+        file.write("".join(dumps(row) + "\n" for row in rows))
+        file.flush()
+        os.fsync(file.fileno())
+
+
 def read_json(path: Path) -> Json:
     """The JSON object in a file of the workspace. Raises UserError where it is damaged."""
     try:
@@ -220,6 +228,10 @@ class Workspace:
 
     def adapter(self, inputs: str) -> Path:
         return self.root / "adapters" / inputs
+
+    def written(self, name: str) -> Path:
+        """What a model wrote to be learnt from."""
+        return self.root / "examples" / f"{name}.jsonl"
 
     def records(self, approach: str) -> Path:
         return self.root / "records" / f"{approach}.jsonl"

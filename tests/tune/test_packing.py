@@ -13,7 +13,7 @@ from groundtune.models.hf import HFBackend
 from groundtune.prompts import trained
 from groundtune.tune import memory
 from groundtune.tune.packing import Pack, Strip, Tokens, pack, steps, strip, tokenise
-from groundtune.tune.recipes import Row
+from groundtune.tune.rows import Row
 from groundtune.tune.trainer import Trainer
 from groundtune.types import Passage
 from tests.tiny import OLD_NAME, Tiny

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from groundtune.config import TuneTable
 from groundtune.prompts import ABSTENTION, trained
-from groundtune.tune.recipes import Material, Row, mixed
+from groundtune.tune.recipes import learn
+from groundtune.tune.rows import Material, Row
 from groundtune.types import Evidence, Example, Hit, Passage, Task
 
 K = 2
@@ -65,7 +66,7 @@ def test_every_example_is_learnt_once_from_what_was_retrieved_and_no_forbidden_p
     by_id = {one.id: one for one in examples}
     table = TuneTable(seed=seed, gold_share=gold_share, closed_share=0)
 
-    rows = mixed(material(examples, found), table)
+    rows = learn(material(examples, found), table)
 
     answered = [row for row in rows if row.completion != f" {ABSTENTION}"]
     assert Counter(row.example for row in answered) == Counter(one.id for one in examples if one.answers)
@@ -96,14 +97,14 @@ def test_the_same_seed_gives_the_same_rows(world: tuple[list[Example], dict[str,
     table = TuneTable(seed=seed)
     given_material = material(*world, passages=PASSAGES)
 
-    assert mixed(given_material, table) == mixed(given_material, table)
+    assert learn(given_material, table) == learn(given_material, table)
 
 
 def test_without_gold_passages_the_examples_that_found_them_in_vain_learn_to_abstain() -> None:
     examples = [example(0, 0), example(1, 1), example(2, 2)]
     found = {one.question: [0, 1, 2] for one in examples}
 
-    rows = mixed(material(examples, found), TuneTable(gold_share=0, closed_share=0))
+    rows = learn(material(examples, found), TuneTable(gold_share=0, closed_share=0))
 
     abstaining = [row for row in rows if row.completion == f" {ABSTENTION}"]
     assert {row.example for row in abstaining} == {"e1", "e2"}  # whose passages have no room beside each other
@@ -114,7 +115,7 @@ def test_labels_and_longer_texts_never_learn_to_abstain() -> None:
         examples = [example(n, None, task) for n in range(9)]
         found = {one.question: [n % 3, n % 5] for n, one in enumerate(examples)}
 
-        rows = mixed(material(examples, found), TuneTable(gold_share=0, closed_share=1))
+        rows = learn(material(examples, found), TuneTable(gold_share=0, closed_share=1))
 
         assert len(rows) == 18
         assert not any(ABSTENTION in row.completion for row in rows)
@@ -126,7 +127,7 @@ def test_an_example_is_never_shown_its_own_solved_case_through_another_one() -> 
     examples = [Example(f"e{n}", "qa", f"<question {n}>", ("the same",)) for n in range(4)]
     every = [Hit(case, 1.0) for case in cases]
 
-    rows = mixed(
+    rows = learn(
         material(
             examples, {},
             search=lambda questions, k: [every for _ in questions],
@@ -145,7 +146,7 @@ def test_an_example_is_never_shown_its_own_solved_case_through_another_one() -> 
 def test_without_a_retriever_every_example_is_asked_without_passages() -> None:
     examples = [example(n, n) for n in range(6)]
 
-    rows = mixed(material(examples, {}, search=None), TuneTable(closed_share=0))
+    rows = learn(material(examples, {}, search=None), TuneTable(closed_share=0))
 
     assert [(row.kind, row.example, shown(row)) for row in rows] == [("closed", one.id, []) for one in examples]
 
@@ -155,7 +156,7 @@ def test_a_share_of_the_passages_is_read_as_text(share: float) -> None:
     examples = [example(n, n) for n in range(3)]
     found = {one.question: [0] for one in examples}
 
-    rows = mixed(material(examples, found, passages=PASSAGES), TuneTable(documents_share=share, closed_share=0))
+    rows = learn(material(examples, found, passages=PASSAGES), TuneTable(documents_share=share, closed_share=0))
 
     read = [row for row in rows if row.kind == "document"]
     assert len(read) == share * len(PASSAGES)
@@ -166,7 +167,7 @@ def test_a_share_of_the_passages_is_read_as_text(share: float) -> None:
 def test_a_passage_is_read_after_what_it_stands_under() -> None:
     passage = Passage(1, "a.md", "It costs 7 coins.", 0, 17, title="Prices", heading="Lamps > Red")
 
-    [row] = mixed(
+    [row] = learn(
         material([example(0, 0)], {"<question 0>": []}, passages=[passage], search=None, allowed=None),
         TuneTable(documents_share=1),
     )[1:]

@@ -17,7 +17,7 @@ from groundtune.errors import WorkFailed
 from groundtune.models.hf import HFBackend
 from groundtune.prompts import trained
 from groundtune.tune.plan import Plan
-from groundtune.tune.recipes import Row
+from groundtune.tune.rows import Row
 from groundtune.tune.trainer import Trained, Trainer
 from groundtune.types import Limits, NoProgress
 from tests.processes import send, start, wait

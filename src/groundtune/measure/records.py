@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -11,7 +10,7 @@ from groundtune.approach import Approach
 from groundtune.examples.store import from_row, to_row
 from groundtune.metrics import prompt_scores, retrieval_scores, score
 from groundtune.types import Answer, Citation, Example, Hit, Json, NoProgress, Passage, Progress, Record
-from groundtune.workspace import disk_errors, dumps, read_jsonl, write_jsonl
+from groundtune.workspace import append_jsonl, read_jsonl, write_jsonl
 
 AT_ONCE = 32  # examples asked and saved together
 DEPTH = 10  # how deep a search is looked at for recall and nDCG
@@ -32,7 +31,7 @@ def measure(
     progress.advance(len(examples) - len(missing))
     for start in range(0, len(missing), AT_ONCE):
         records = _ask(approach, missing[start : start + AT_ONCE])
-        _append(path, [_to_row(record, run) for record in records])
+        append_jsonl(path, [_to_row(record, run) for record in records])
         done |= {record.example.id: record for record in records}
         progress.advance(len(records))
     progress.finish()
@@ -61,13 +60,6 @@ def _saved(path: Path, run: str) -> dict[str, Record]:
     if not path.exists():
         return {}
     return {row["example"]["id"]: _from_row(row) for row in read_jsonl(path) if row["run"] == run}
-
-
-def _append(path: Path, rows: Sequence[Json]) -> None:
-    with disk_errors(path), path.open("a", encoding="utf-8") as file:
-        file.write("".join(dumps(row) + "\n" for row in rows))
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _to_row(record: Record, run: str) -> Json:

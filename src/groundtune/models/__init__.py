@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from groundtune.models.trainable import Trainable
 
 
-def load_backend(table: ModelTable) -> Backend:
+def load_backend(table: ModelTable, key: str = "model") -> Backend:
     """The backend of a `[model]` table: "smollm2-135m", "hf:org/name", a folder, "openai:name" or "echo".
 
-    Raises UserError where the name is unknown, or its weights, its key or its package are missing.
+    key: which table it is, for messages. Raises UserError where the name is unknown, or its weights, its key or its
+    package are missing.
     """
     if table.name == "echo":
         from groundtune.models.echo import EchoBackend
@@ -29,7 +30,7 @@ def load_backend(table: ModelTable) -> Backend:
     from groundtune.models.hf import HFBackend
     from groundtune.models.weights import find_weights
 
-    return HFBackend(find_weights(table.name, "[model] name"), table.name, threads=table.threads, batch=table.batch)
+    return HFBackend(find_weights(table.name, f"[{key}] name"), table.name, threads=table.threads, batch=table.batch)
 
 
 def load_embedder(table: EmbedderTable, queries: Path | None = None) -> Embedder:

@@ -7,10 +7,11 @@ that it last finished with.
 from __future__ import annotations
 
 from groundtune.project import Project
-from groundtune.stages.build import approach, kept_out, prompts_stage, tune_stage
+from groundtune.stages.build import approach, prompts_stage
 from groundtune.stages.data import bring, differences, insist, known, split_stage, sync_stage
 from groundtune.stages.judge import check_settings, decide_stage, measure_stage, report_stage, visible_difference
 from groundtune.stages.retrieval import retrieval_stage
+from groundtune.stages.tuning import kept_out, tune_stage
 from groundtune.types import Json
 
 __all__ = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,24 +18,26 @@ from groundtune.measure.resources import latencies, peak_memory_mb, reset_peak_m
 from groundtune.project import Project
 from groundtune.report import PromptChoice, ReportContext, Training, html, markdown
 from groundtune.stages.build import (
+    adapter_of,
     approach,
     prompts_inputs,
     prompts_stage,
     read_template,
     rows,
-    tune_inputs,
-    tune_stage,
     untunable,
 )
 from groundtune.stages.data import file_digest, split_stage, test_examples
+from groundtune.stages.synthesis import check_recipe
+from groundtune.stages.tuning import tune_inputs, tune_stage
 from groundtune.types import Example, Json, LeftOut
 from groundtune.workspace import digest, read_json, write_json, write_text
 
 
 def check_settings(project: Project) -> None:
-    """Raises UserError for what would else be noticed only after hours: [decide] and [retrieve] options."""
+    """Raises UserError for what would else be noticed only after hours: [decide], [tune] and [retrieve] options."""
     limits_of(project.config.decide)
     quality_metric(project.config.decide.quality, split_stage(project)["task"])
+    check_recipe(project)
     _ = project.retriever
 
 
@@ -116,7 +119,8 @@ def _facts(project: Project, name: str) -> Facts:
 
     row = rows(project)[name]
     measured = project.workspace.done(f"measure-{name}", _run(project, name)) or {}
-    tuned = project.workspace.last("tune") if row.generator == "tuned" else None
+    kind = "context" if row.retriever else "closed"
+    tuned = adapter_of(project.workspace.last("tune"), kind) if row.generator == "tuned" else None
     synced = project.workspace.last("sync")
     train_seconds = tuned["seconds"] if tuned else 0.0
     p50, p95 = np.percentile(measured["latency_ms"], [50, 95])
@@ -140,7 +144,7 @@ def _facts(project: Project, name: str) -> Facts:
 
 
 def _context(project: Project) -> ReportContext:
-    facts, prompts, tuned = (project.workspace.last(stage) for stage in ("split", "prompts", "tune"))
+    facts, prompts = (project.workspace.last(stage) for stage in ("split", "prompts"))
     synced = project.workspace.last("sync")
     documents, passages = project.index.counts()
     leaks = project.workspace.last("leaks")
@@ -153,10 +157,7 @@ def _context(project: Project) -> ReportContext:
         test=facts["test"],
         left_out=tuple(LeftOut(**item) for item in synced.get("left_out", [])),
         notes=tuple(filter(None, (*facts["notes"], *leaks.get("notes", []), untunable(project)))),
-        training=Training(
-            rows=tuned["plan"]["rows"], tokens=tuned["plan"]["tokens"], steps=tuned["steps"],
-            seconds=tuned["seconds"], mix=tuned["mix"],
-        ) if rows(project, "tuned") else None,
+        training=_training(project.workspace.last("tune")) if rows(project, "tuned") else None,
         prompts=tuple(_prompt_choice(kind, chosen) for kind, chosen in prompts.items()),
         price_per_hour=project.config.decide.price_per_hour,
         queries_per_month=project.config.decide.queries_per_month,
@@ -164,6 +165,19 @@ def _context(project: Project) -> ReportContext:
         version=groundtune.__version__,
         config=project.text,
     )  # fmt: skip
+
+
+def _training(made: Json) -> Training:
+    """One training of each adapter, added up."""
+    trained = [trainings[0] for trainings in made["adapters"].values()]
+    mix = sum((Counter(one["mix"]) for one in trained), Counter[str]())
+    return Training(
+        rows=sum(one["plan"]["rows"] for one in trained),
+        tokens=sum(one["plan"]["tokens"] for one in trained),
+        steps=sum(one["steps"] for one in trained),
+        seconds=sum(one["seconds"] for one in trained),
+        mix=dict(mix),
+    )
 
 
 def _prompt_choice(kind: str, chosen: Json) -> PromptChoice:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from groundtune.tokens import common_prefix
 from groundtune.tune.attention import Block, causal, forbidding, own_rows
-from groundtune.tune.recipes import Row
+from groundtune.tune.rows import Row
 
 if TYPE_CHECKING:
     import torch

@@ -18,7 +18,7 @@ from groundtune.tune.lora import with_lora
 from groundtune.tune.packing import Pack, pack, steps, strip, tokenise
 from groundtune.tune.plan import Plan, fit, tokens
 from groundtune.tune.plan import rows as rows_of
-from groundtune.tune.recipes import Row
+from groundtune.tune.rows import Row
 from groundtune.types import Json, NoProgress, Progress, Prompt
 from groundtune.workspace import digest, read_json, write_json, writing
 
@@ -90,7 +90,7 @@ class Trainer:
 
         torch.manual_seed(table.seed)
         self._table = table
-        self._folder = folder
+        self.folder = folder
         attention.use(model)
         self._model = with_lora(_in_fast_format(model, table), table)
         self._queries = attention.ON_GPU if model.device.type == "cuda" else attention.QUERIES
@@ -292,7 +292,7 @@ class Trainer:
         last = state.losses[-max(1, len(state.losses) // 10) :]
         plan = replace(state.plan, rows=rows_of(done), tokens=tokens(done), steps=state.step)
         trained = Trained(plan, seconds, state.step, sum(last) / len(last), state.held_out)
-        with writing(self._folder) as temporary:
+        with writing(self.folder) as temporary:
             self._model.save_pretrained(temporary)
             write_json(temporary / "groundtune.json", {"inputs": self._inputs, **trained.to_json()})
         self._checkpoints.clear()
@@ -300,7 +300,7 @@ class Trainer:
 
     def _finished(self) -> Trained | None:
         """What stands in the folder, if it comes from this very training."""
-        told = self._folder / "groundtune.json"
+        told = self.folder / "groundtune.json"
         row = read_json(told) if told.exists() else {}
         if row.pop("inputs", None) != self._inputs:
             return None

@@ -1,0 +1,131 @@
+"""What a model writes to be learnt from: questions about the documents, and other wordings of the examples' questions.
+
+Both are kept in the workspace as they are written, so a killed run goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import TypeVar
+
+from groundtune.approach import Approach
+from groundtune.errors import UserError
+from groundtune.examples.store import from_row, to_row
+from groundtune.project import Project
+from groundtune.stages.build import build_inputs, max_tokens, prompts_stage, read_template
+from groundtune.stages.data import split_stage
+from groundtune.synthesis import Made, examples_of, wordings
+from groundtune.types import Example, Generator, Json, Passage
+from groundtune.workspace import append_jsonl, digest, read_jsonl, write_jsonl
+
+T = TypeVar("T")
+AT_ONCE = 32  # passages or questions that are worked on and saved together
+
+
+def check_recipe(project: Project) -> None:
+    """Raises UserError where the recipe has nothing to make questions from: other tasks than qa, or documents that
+    tuning may not read because the question is skill."""
+    config = project.config
+    possible = split_stage(project)["task"] == "qa" and config.question == "knowledge" and config.sources
+    if config.tune.recipe == "documents" and not possible:
+        raise UserError(
+            '[tune] recipe = "documents" makes questions from documents that tuning may read: it needs the task qa, '
+            '[[sources]], and [examples] question = "knowledge"',
+            'choose recipe = "mixed"',
+        )
+
+
+def made_examples(project: Project, passages: Sequence[Passage]) -> list[Example]:
+    """Questions with answers made from the documents (recipe "documents"), checked; see synthesis.py.
+
+    Raises UserError where no example shows what is asked about a passage.
+    """
+    table, writer = project.config.tune, _writer(project)
+    again = _answering(project)
+    shots = [shot for shot in again.template.shots if shot.passages]
+    if not shots:
+        raise UserError(
+            '[tune] recipe = "documents": no train example was found with the passage that answers it, so there is '
+            "nothing that shows what is asked here",
+            'name the documents of examples ("evidence"), or choose recipe = "mixed"',
+        )
+    chosen = random.Random(table.seed).sample(list(passages), min(table.made_from, len(passages)))
+
+    def make(part: Sequence[Passage]) -> Json:
+        made = examples_of(part, writer, shots, again, table.made_each, table.seed)
+        return {**asdict(made), "examples": [to_row(example) for example in made.examples]}
+
+    inputs = digest([build_inputs(project), project.config.writer, table.made_from, table.made_each, table.seed])
+    written = _kept(project, "made", inputs, chosen, make, "writing questions about the documents")
+    made = [Made(tuple(map(from_row, row.pop("examples"))), **row) for row in written]
+    examples = [example for one in made for example in one.examples]
+    project.progress.say(
+        f"{len(examples):,} questions made from {len(chosen):,} passages, of {_sum(made, 'written')} written: "
+        f"{_sum(made, 'not_in_passage')} answers are not in the passage, {_sum(made, 'not_found_again')} passages are "
+        f"not found again, {_sum(made, 'answered_otherwise')} were answered otherwise by a second pass"
+    )
+    return examples
+
+
+def paraphrased(project: Project, examples: Sequence[Example]) -> dict[str, list[str]]:
+    """Other wordings of the examples' questions, by example (recipe "facts"); none where no [writer] is configured."""
+    if project.config.writer is None:
+        project.progress.say(
+            'recipe "facts": no [writer] is configured, so questions keep their wording; facts are said anew by rule'
+        )
+        return {}
+    writer = _writer(project)
+
+    def word(part: Sequence[Example]) -> Json:
+        found = wordings([example.question for example in part], writer)
+        return {"wordings": {example.id: lines for example, lines in zip(part, found, strict=True)}}
+
+    inputs = digest([project.config.writer, [(example.id, example.question) for example in examples]])
+    written = _kept(project, "wordings", inputs, examples, word, "wording questions anew")
+    return {id: lines for row in written for id, lines in row["wordings"].items()}
+
+
+def _writer(project: Project) -> Generator:
+    return (project.writer or project.backend).generator()
+
+
+def _answering(project: Project) -> Approach:
+    """The base model with the best prompt and the retriever: it answers what was made a second time."""
+    prompts = prompts_stage(project)
+    if "context" not in prompts:
+        raise UserError(
+            '[tune] recipe = "documents" checks its questions with the base model and the retriever',
+            'keep an approach with generator = "base" and retriever = true',
+        )
+    return Approach(
+        name="second pass",
+        generator=project.backend.generator(),
+        template=read_template(prompts["context"]["template"]),
+        retriever=project.retriever,
+        k=project.config.retrieve.k,
+        max_tokens=max_tokens(project),
+    )
+
+
+def _kept(
+    project: Project, name: str, inputs: str, items: Sequence[T], work: Callable[[Sequence[T]], Json], what: str
+) -> list[Json]:
+    """What the work gives for the items, some at a time; parts that were done with these inputs are not done again."""
+    path = project.workspace.written(name)
+    rows = [row for row in read_jsonl(path) if row["inputs"] == inputs] if path.exists() else []
+    write_jsonl(path, rows)  # without those of other inputs, and what was cut off
+    project.progress.start(what, len(items))
+    for start in range(0, len(items), AT_ONCE):
+        if start >= len(rows) * AT_ONCE:
+            row = {"inputs": inputs, "result": work(items[start : start + AT_ONCE])}
+            append_jsonl(path, [row])
+            rows.append(row)
+        project.progress.advance(min(AT_ONCE, len(items) - start))
+    project.progress.finish()
+    return [row["result"] for row in rows]
+
+
+def _sum(made: Sequence[Made], what: str) -> str:
+    return f"{sum(getattr(one, what) for one in made):,}"

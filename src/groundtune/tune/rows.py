@@ -1,0 +1,56 @@
+"""What an adapter learns from: rows, and the material that they are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from groundtune.prompts import ABSTENTION, Template
+from groundtune.types import Example, Hit, Passage, Prompt
+
+Search = Callable[[Sequence[str], int], list[list[Hit]]]
+Kind = Literal["context", "closed", "document", "fact"]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One thing to learn: after the prompt comes the completion. Rows of one `pack` begin alike.
+
+    example: the id of the example it was made from; sources: the documents that it shows, each with its version.
+    """
+
+    prompt: Prompt
+    completion: str
+    kind: Kind
+    pack: str
+    example: str = ""
+    sources: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What recipes draw on.
+
+    search: questions to hits, best first, as many as the second argument says; None where no tuned approach has a
+    retriever; holds: whether a passage holds the example's evidence; allowed: whether the example may be learnt with
+    this passage before it; passages: those of the documents that tuning may read as text (none where the question is
+    skill); made: examples that were made from those passages (recipe "documents"); paraphrases: other wordings of an
+    example's question, by its id (recipe "facts").
+    """
+
+    examples: Sequence[Example]
+    search: Search | None
+    holds: Callable[[Passage, Example], bool]
+    allowed: Callable[[Passage, Example], bool]
+    passages: Sequence[Passage]
+    template: Template
+    choices: tuple[str, ...]
+    k: int
+    made: Sequence[Example] = ()
+    paraphrases: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+def answer_of(example: Example) -> str:
+    """What is learnt as the example's answer."""
+    return example.answers[0] if example.answers else ABSTENTION
