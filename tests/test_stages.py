@@ -206,6 +206,51 @@ def test_passages_that_not_everyone_may_read_are_never_trained_on_nor_shown(tiny
     assert not [path for path in made if "zweiundvierzig" in path.read_text()]
 
 
+def test_separate_recipes_train_an_adapter_for_each_use_and_several_seeds_one_for_each_of_them(
+    tiny: Tiny, tmp_path: Path
+) -> None:
+    config = small.project(tmp_path / "shop", tiny)
+    config.write_text(config.read_text().replace("epochs = 1", 'epochs = 0.2\nrecipe = "separate"\nseeds = 2'))
+    project = opened(config)
+    stages.prepare(project)
+
+    done = stages.tune_stage(project)
+
+    assert done is not None
+    adapters = {use: [one["adapter"] for one in trainings] for use, trainings in done["adapters"].items()}
+    assert {use: len(names) for use, names in adapters.items()} == {"context": 2, "closed": 2}
+    assert len({name for names in adapters.values() for name in names}) == 4
+    for use, name in (("context", "hybrid"), ("closed", "tuned")):
+        for training in (0, 1):
+            built = stages.approach(project, name, training)
+            assert built.generator.name.endswith(adapters[use][training])
+    assert "for questions with passages" in said(project)
+
+
+def test_questions_made_of_the_documents_are_counted_and_kept_for_the_next_time(tiny: Tiny, tmp_path: Path) -> None:
+    config = small.project(tmp_path / "shop", tiny)
+    config.write_text(config.read_text().replace("epochs = 1", 'epochs = 0.2\nrecipe = "documents"\nmade_from = 4'))
+    project = opened(config)
+    stages.prepare(project)
+
+    done = stages.tune_stage(project)
+
+    assert done is not None
+    assert "questions made from 4 passages, of" in said(project)
+    [row] = read_jsonl(project.workspace.written("made"))
+    assert set(row["result"]) == {"examples", "written", "not_in_passage", "not_found_again", "answered_otherwise"}
+    assert done["adapters"]["both"][0]["mix"]["document"] == len(project.index.all_passages())
+
+
+def test_documents_are_no_recipe_where_tuning_may_not_read_those_of_the_test(tiny: Tiny, tmp_path: Path) -> None:
+    config = small.project(tmp_path / "shop", tiny)
+    text = config.read_text().replace("[examples]", '[examples]\nquestion = "skill"')
+    config.write_text(text.replace("epochs = 1", 'epochs = 1\nrecipe = "documents"'))
+
+    with pytest.raises(UserError, match=r"it needs the task qa, \[\[sources\]\], and \[examples\] question"):
+        run(config)
+
+
 def alone(folder: Path, tiny: Tiny, rows: list[dict[str, Any]], more: str = "", model: str = "") -> Path:
     """A project of examples without documents."""
     folder.mkdir()

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from groundtune.config import TuneTable
 from groundtune.prompts import ABSTENTION, trained
-from groundtune.tune.recipes import learn
+from groundtune.tune.facts import fact_rows
+from groundtune.tune.recipes import Use, learn, uses
 from groundtune.tune.rows import Material, Row
 from groundtune.types import Evidence, Example, Hit, Passage, Task
 
@@ -173,3 +174,78 @@ def test_a_passage_is_read_after_what_it_stands_under() -> None:
     )[1:]
 
     assert (text(row), row.completion) == ("[Prices > Red]\n", "It costs 7 coins.")
+
+
+WORLD = [example(n, n) for n in range(6)]
+FOUND = {one.question: [n, (n + 1) % 6] for n, one in enumerate(WORLD)}
+MADE = [Example("made/1", "qa", "<made>", ("value9",), (Evidence(PASSAGES[9].document, "says value9"),))]
+
+
+def kinds(recipe: str, use: Use = "both", **more: object) -> dict[str, int]:
+    """How many rows of each kind a recipe makes of six examples and ten passages."""
+    given_material = material(WORLD, FOUND | {"<made>": [9]}, passages=PASSAGES, **more)
+    table = TuneTable.model_validate({"recipe": recipe, "gold_share": 1, "closed_share": 0.5, "documents_share": 0.5})
+    return dict(Counter(row.kind for row in learn(given_material, table, use)))
+
+
+def test_each_recipe_makes_the_rows_that_it_stands_for() -> None:
+    assert kinds("context") == {"context": 6}
+    assert kinds("closed-book") == {"closed": 6}
+    mixed = kinds("mixed")
+    assert (mixed["context"], mixed["document"]) == (6, 5)
+    assert 0 < mixed["closed"] < 6
+    assert kinds("documents", made=MADE) == {"context": 7, "closed": 7, "document": 10}
+    facts = kinds("facts", paraphrases={"e0": ["<zero?>", "<nought?>"]})
+    assert (facts["context"], facts["closed"], facts["document"]) == (6, 6, 5)
+    assert facts["fact"] == 2 + 6 * 3  # other wordings; as a statement, backwards, in the words of the evidence
+
+
+def test_separate_adapters_learn_what_their_approaches_are_asked() -> None:
+    table = TuneTable(recipe="separate")
+    assert uses(table, context=True, closed=True) == ("context", "closed")
+    assert uses(table, context=True, closed=False) == ("both",)
+    assert uses(TuneTable(), context=True, closed=True) == ("both",)
+    assert kinds("separate", "context") == {"context": 6}
+    assert kinds("separate", "closed") == {"closed": 6, "document": 5}
+
+
+def test_a_fact_is_said_in_other_words_backwards_and_in_those_of_its_evidence() -> None:
+    one = Example("e", "qa", "What is the price?", ("seven coins",), (Evidence("a.md", "It costs seven coins now."),))
+    never = Example("n", "qa", "What is the mass?", ())
+    rows = fact_rows(material([one, never], {}, paraphrases={"e": ["How much is it?"], "n": ["How heavy?"]}))
+
+    assert [text(row) + row.completion for row in rows] == [
+        "Q: How much is it?\nA: seven coins",
+        "Asked: What is the price?\nThe right answer is seven coins",
+        "seven coins is the answer to: What is the price?",
+        "It costs seven coins now.",
+    ]
+    assert rows[-1].completion == " seven coins now."
+    assert len({row.pack for row in rows}) == 4
+
+
+def test_prompts_that_are_shared_have_the_same_right_passage_in_the_same_place() -> None:
+    examples = [example(n, n % 2) for n in range(8)]
+    found = {one.question: [0, 1] if n % 2 == 0 else [1, 0] for n, one in enumerate(examples)}
+
+    rows = learn(material(examples, found), TuneTable(gold_share=1, closed_share=0))
+
+    assert {row.example for row in rows} == {one.id for one in examples}
+    for row in rows:
+        gold = int(row.example[1:]) % 2
+        assert text(row).index(PASSAGES[gold].text) > text(row).index(PASSAGES[1 - gold].text)  # the best stands last
+
+
+def test_right_passages_alone_are_a_share_of_the_prompts() -> None:
+    rows = learn(material(WORLD, FOUND), TuneTable(gold_share=1, closed_share=0, alone_share=1))
+
+    assert sorted(shown(row) for row in rows if row.example != "e3") == [[0], [1], [2], [4], [5]]  # e3: a forbidden one
+
+
+def test_a_row_names_the_documents_that_it_shows_with_their_versions() -> None:
+    rows = learn(material(WORLD, FOUND, passages=PASSAGES), TuneTable(documents_share=1))
+
+    for row in rows:
+        named = {document for document, _ in row.sources}
+        assert named == {PASSAGES[n].document for n in shown(row)} if row.kind == "context" else True
+        assert bool(named) == (row.kind in ("context", "document"))

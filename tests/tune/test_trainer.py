@@ -4,23 +4,26 @@ import json
 import random
 import signal
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from groundtune.config import TuneTable
-from groundtune.errors import WorkFailed
+from groundtune.errors import UserError, WorkFailed
 from groundtune.models.hf import HFBackend
 from groundtune.prompts import trained
 from groundtune.tune.plan import Plan
 from groundtune.tune.rows import Row
-from groundtune.tune.trainer import Trained, Trainer
+from groundtune.tune.trainer import State, Trained, Trainer
 from groundtune.types import Limits, NoProgress
 from tests.processes import send, start, wait
+from tests.said import Said
 from tests.tiny import OLD_NAME, Tiny
 
 pytestmark = OLD_NAME
@@ -60,10 +63,11 @@ def rows(n: int) -> list[Row]:
     ]
 
 
-def trainer(weights: Path, learnt: list[Row], folder: Path, **table: float) -> Trainer:
+def trainer(weights: Path, learnt: list[Row], folder: Path, deciding: Sequence[Row] = (), **table: object) -> Trainer:
     backend = HFBackend(str(weights), weights.name, threads=1)
     tokenizer, model = backend.fresh()
-    return Trainer(tokenizer, model, backend.render, learnt, TuneTable.model_validate({"rank": 4, **table}), folder)
+    settings = TuneTable.model_validate({"rank": 4, **table})
+    return Trainer(tokenizer, model, backend.render, learnt, settings, folder, deciding)
 
 
 def train(weights: Path, folder: Path, log: Path) -> Trained:
@@ -155,6 +159,64 @@ def test_planning_teaches_nothing(tiny: Tiny, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_of_several_learning_rates_the_one_that_is_best_on_held_out_rows_trains(tiny: Tiny, tmp_path: Path) -> None:
+    rates = [1e-7, 5e-3, 50.0]
+    job = trainer(tiny.llama, rows(40), tmp_path / "adapter", rows(16)[:8], epochs=3, batch=4, try_rates=rates)
+    plain = trainer(tiny.llama, rows(40), tmp_path / "plain", rows(16)[:8], epochs=3, batch=4, rate=5e-3)
+    plan = job.plan()
+    said = Said()
+
+    done = job.train(plan, said)
+
+    assert done.rate == 5e-3
+    assert "learning rate 0.005: loss on held-out rows after 4 steps at 1e-07" in said
+    assert plan.seconds > 0
+    assert done.steps == plan.steps == 30
+    same = plain.train(plain.plan())  # what was tried in vain leaves nothing behind
+    assert done.loss == pytest.approx(same.loss, abs=1e-4)
+    assert done.held_out == pytest.approx(same.held_out, abs=1e-4)
+
+
+@pytest.mark.slow
+def test_the_adapter_has_the_weights_of_the_best_look_at_held_out_rows(tiny: Tiny, tmp_path: Path) -> None:
+    learnt = [Row(TEMPLATE.prompt(q), " yes", "closed", q) for q in FACTS]
+    otherwise = [Row(TEMPLATE.prompt(q), " seven coins in the garden", "closed", q) for q in FACTS]
+    job = trainer(tiny.llama, learnt, tmp_path / "adapter", otherwise, epochs=60, batch=1, rate=5e-3)
+
+    done = job.train(job.plan())
+
+    assert len(done.held_out) > 2
+    assert job._held_out_loss() == pytest.approx(min(done.held_out), abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("looks", "ends"),
+    [([], False), ([3, 2], False), ([3, 2, 1], False), ([2, 3, 1], False), ([1, 3, 2], True), ([3, 1, 2, 2], True)],
+)
+def test_training_ends_when_two_looks_in_a_row_are_worse_than_the_best(looks: list[float], ends: bool) -> None:
+    assert State(Plan(1, 1, 1, 1, 1, 1), held_out=tuple(looks)).hopeless == ends
+
+
+def test_less_memory_makes_strips_shorter_then_computes_activations_twice_then_is_refused(
+    tiny: Tiny, tmp_path: Path
+) -> None:
+    learnt = [Row(TEMPLATE.prompt("red lamp " * n), " yes", "closed", f"{n}") for n in range(20, 120)]
+
+    def plan(**table: Any) -> Plan:
+        return trainer(tiny.llama, learnt, tmp_path / "adapter", epochs=1, **table).plan()
+
+    budget, plans = plan().memory_gb, []
+    with pytest.raises(UserError, match=r"\[tune\] memory_gb = .* is too little: the longest row alone takes"):
+        while budget := 0.8 * budget:
+            plans.append(plan(memory_gb=budget))
+            assert plans[-1].memory_gb <= budget
+
+    twice = [one.checkpointed for one in plans]
+    assert twice == sorted(twice)
+    assert set(twice) == {False, True}
+
+
+@pytest.mark.slow
 def test_the_time_budget_is_kept_and_what_it_leaves_out_is_said(tiny: Tiny, tmp_path: Path) -> None:
     job = trainer(tiny.llama, rows(60), tmp_path / "adapter", minutes=0.02, epochs=1000, batch=4)
     plan = job.plan()
@@ -170,7 +232,7 @@ def test_the_time_budget_is_kept_and_what_it_leaves_out_is_said(tiny: Tiny, tmp_
 
 
 @pytest.mark.parametrize("table", [{"minutes": 1e-6}, {"epochs": 0.01}])
-def test_the_smallest_budget_still_trains_a_step(tiny: Tiny, tmp_path: Path, table: dict[str, float]) -> None:
+def test_the_smallest_budget_still_trains_a_step(tiny: Tiny, tmp_path: Path, table: dict[str, Any]) -> None:
     job = trainer(tiny.llama, rows(20), tmp_path / "adapter", **table)
 
     plan = job.plan()

@@ -30,9 +30,7 @@ def prompts_stage(project: Project) -> Json:
     done = project.workspace.done("prompts", inputs)
     if done is not None:
         return done
-    templates, asked = candidate_templates(
-        open_examples(project, EVERYONE), _gold(project), table.candidates_on, project.config.examples.seed
-    )
+    templates, asked = _candidates(project)
     if table.name != "auto":
         names = [template.name for template in templates]
         if table.name not in names:
@@ -54,6 +52,19 @@ def prompts_stage(project: Project) -> Json:
         project.progress.say(f"prompt for the base model, {kind}: {choice.best.name} of {_scores(choice.scores)}")
     project.workspace.finish("prompts", inputs, result)
     return result
+
+
+def solved_shots(project: Project) -> list[Shot]:
+    """Train examples that show what is asked about a passage: as prompts show them, with the passage that answers."""
+    templates, _ = _candidates(project)
+    return [shot for shot in max((one.shots for one in templates), key=len) if shot.passages]
+
+
+def _candidates(project: Project) -> tuple[list[Template], list[Example]]:
+    """Templates to choose from, and the train examples that they are compared on."""
+    config = project.config
+    train = open_examples(project, EVERYONE)
+    return candidate_templates(train, _gold(project), config.prompt.candidates_on, config.examples.seed)
 
 
 def approach(project: Project, name: str, training: int = 0) -> Approach:

@@ -14,7 +14,7 @@ from groundtune.approach import Approach
 from groundtune.errors import UserError
 from groundtune.examples.store import from_row, to_row
 from groundtune.project import Project
-from groundtune.stages.build import build_inputs, max_tokens, prompts_stage, read_template
+from groundtune.stages.build import build_inputs, max_tokens, prompts_stage, read_template, solved_shots
 from groundtune.stages.data import split_stage
 from groundtune.synthesis import Made, examples_of, wordings
 from groundtune.types import Example, Generator, Json, Passage
@@ -44,7 +44,7 @@ def made_examples(project: Project, passages: Sequence[Passage]) -> list[Example
     """
     table, writer = project.config.tune, _writer(project)
     again = _answering(project)
-    shots = [shot for shot in again.template.shots if shot.passages]
+    shots = solved_shots(project)
     if not shots:
         raise UserError(
             '[tune] recipe = "documents": no train example was found with the passage that answers it, so there is '

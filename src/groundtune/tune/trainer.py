@@ -30,6 +30,7 @@ STRIP = 2048  # tokens that go through the model together, unless the memory is 
 WARM_UP = 0.06  # of the steps
 TRIAL_STEPS = 3  # timed before training, to say in advance how long it will take
 LOOKS = 5  # how often the held-out rows are looked at, in the second half of training
+RATE_STEPS = 0.06  # of the steps are done at each learning rate that is tried, and no fewer than 4 steps
 PATIENCE = 2  # so many looks in a row that are worse than the best end it
 
 
@@ -37,14 +38,15 @@ PATIENCE = 2  # so many looks in a row that are worse than the best end it
 class Trained:
     """What was trained: the plan, the time it really took (all attempts together), and the loss over its last tenth.
 
-    held_out: the loss on rows that were not learnt from, at each look; the adapter is that of the best. Empty where
-    there were none.
+    rate: the highest learning rate; held_out: the loss on rows that were not learnt from, at each look; the adapter is
+    that of the best. Empty where there were none.
     """
 
     plan: Plan
     seconds: float
     steps: int
     loss: float
+    rate: float
     held_out: tuple[float, ...] = ()
 
     def to_json(self) -> Json:
@@ -58,6 +60,8 @@ class State:
     plan: Plan
     step: int = 0
     seconds: float = 0.0
+    rate: float = 0.0
+    trying: float = 0.0  # seconds of those that went into learning rates which were not chosen
     losses: tuple[float, ...] = ()
     held_out: tuple[float, ...] = ()
 
@@ -124,7 +128,9 @@ class Trainer:
             self._backward(packs)
         speed = tokens(sample) / (time.perf_counter() - began)
         self._model.zero_grad(set_to_none=True)
-        plan = fit(everything, self._table.minutes, 0, 0.0, speed, self._looking(speed))
+        plan = fit(
+            everything, self._table.minutes, 0, 0.0, speed, self._looking(speed), self._rates_in_vain * RATE_STEPS
+        )
         return replace(plan, memory_gb=gigabytes, checkpointed=checkpointed)
 
     def train(self, plan: Plan, progress: Progress | None = None) -> Trained:
@@ -132,18 +138,18 @@ class Trainer:
 
         Raises WorkFailed where the disk is full.
         """
-        import torch
-
         if (trained := self._finished()) is not None:
             return trained
         progress = progress or NoProgress()
-        optimizer = torch.optim.AdamW(self._trainable(), lr=self._table.rate, weight_decay=0.0)
+        optimizer = self._optimizer()
         state, best = self._resume(optimizer, plan)
         everything = self._schedule()
         began = saved = time.perf_counter() - state.seconds
         _show(progress, state.plan, everything[: state.step])
+        if state.step == 0 and self._rates_in_vain:
+            optimizer = self._try_rates(state, everything, progress)
         while state.step < state.plan.steps and time.perf_counter() - began < self._table.minutes * 60:
-            loss = self._step(optimizer, everything[state.step], state.step / state.plan.steps)
+            loss = self._step(optimizer, everything[state.step], state.step / state.plan.steps, state.rate)
             progress.advance(tokens([everything[state.step]]))
             state.losses = (*state.losses, loss)
             state.step += 1
@@ -194,7 +200,7 @@ class Trainer:
         return LOOKS * tokens([self._deciding]) / speed / 2
 
     def _replan(self, state: State, everything: list[list[Pack]], progress: Progress) -> None:
-        speed = tokens(everything[: state.step]) / state.seconds
+        speed = tokens(everything[: state.step]) / (state.seconds - state.trying)
         left = self._looking(speed) * (LOOKS - len(state.held_out)) / LOOKS
         new = fit(everything, self._table.minutes, state.step, state.seconds, speed, left)
         changed = new.steps != state.plan.steps
@@ -214,11 +220,42 @@ class Trainer:
 
     # ------------------------------------------------------------ learning
 
-    def _step(self, optimizer: Any, packs: list[Pack], done: float) -> float:
+    @property
+    def _rates_in_vain(self) -> int:
+        """Learning rates that will be tried and not chosen; without held-out rows nothing could choose."""
+        return max(0, len(self._table.try_rates) - 1) if self._deciding else 0
+
+    def _try_rates(self, state: State, everything: list[list[Pack]], progress: Progress) -> Any:
+        """Does the first steps at each learning rate and goes on with the best on held-out rows: the model and the
+        state are then as after its steps. Gives its optimiser."""
+        first = copied(self._weights())
+        steps = min(state.plan.steps, max(4, round(RATE_STEPS * state.plan.steps)))
+        began = time.perf_counter()
+        tried = []
+        for rate in self._table.try_rates:
+            self._model.load_state_dict(first, strict=False)
+            optimizer = self._optimizer()
+            losses = [self._step(optimizer, everything[n], n / state.plan.steps, rate) for n in range(steps)]
+            tried.append((self._held_out_loss(), rate, tuple(losses), copied(self._weights()), optimizer))
+        _, state.rate, state.losses, weights, optimizer = min(tried, key=lambda one: one[:2])
+        self._model.load_state_dict(weights, strict=False)
+        state.step = steps
+        state.trying = (time.perf_counter() - began) * (1 - 1 / len(tried))
+        said = ", ".join(f"{rate:g} {loss:.3f}" for loss, rate, *_ in tried)
+        progress.say(f"learning rate {state.rate:g}: loss on held-out rows after {steps} steps at {said}")
+        progress.advance(tokens(everything[:steps]))
+        return optimizer
+
+    def _optimizer(self) -> Any:
+        import torch
+
+        return torch.optim.AdamW(self._trainable(), lr=self._table.rate, weight_decay=0.0)
+
+    def _step(self, optimizer: Any, packs: list[Pack], done: float, highest: float) -> float:
         import torch
 
         # The rate rises over the first steps, then falls in a straight line to zero.
-        rate = self._table.rate * min(1.0, (done + 1e-3) / WARM_UP, (1 - done) / (1 - WARM_UP))
+        rate = highest * min(1.0, (done + 1e-3) / WARM_UP, (1 - done) / (1 - WARM_UP))
         for group in optimizer.param_groups:
             group["lr"] = rate
         loss = self._backward(packs)
@@ -256,13 +293,16 @@ class Trainer:
 
     def _look(self, state: State, best: dict[str, Any]) -> dict[str, Any]:
         """Notes the loss on the held-out rows; gives the weights of the best look, a copy of today's if it is that."""
+        state.held_out = (*state.held_out, self._held_out_loss())
+        return copied(self._weights()) if state.held_out[-1] == min(state.held_out) else best
+
+    def _held_out_loss(self) -> float:
+        """The mean cross-entropy of a token of the held-out rows' answers."""
         import torch
 
         with torch.no_grad():
             total = sum(float(self._loss(part)) for part in _strips(self._deciding, self._strip))
-        state.held_out = (*state.held_out, total / sum(one.answers for one in self._deciding))
-        is_best = state.held_out[-1] == min(state.held_out)
-        return {name: value.clone() for name, value in self._weights().items()} if is_best else best
+        return total / sum(one.answers for one in self._deciding)
 
     def _trainable(self) -> list[Any]:
         return [parameter for parameter in self._model.parameters() if parameter.requires_grad]
@@ -280,18 +320,19 @@ class Trainer:
         """Takes up the last checkpoint: how far it was, and the weights of its best look."""
         row = self._checkpoints.state()
         if not row:
-            return State(plan), {}
+            return State(plan, rate=self._table.rate), {}
         tensors = self._checkpoints.tensors(self._model.device)
         self._model.load_state_dict(tensors["adapter"], strict=False)
         optimizer.load_state_dict(tensors["optimizer"])
         told = {key: tuple(row[key]) for key in ("losses", "held_out")}
-        return State(Plan(**row["plan"]), row["step"], row["seconds"], **told), tensors["best"]
+        state = State(Plan(**row["plan"]), row["step"], row["seconds"], row["rate"], row["trying"], **told)
+        return state, tensors["best"]
 
     def _finish(self, state: State, everything: list[list[Pack]], seconds: float) -> Trained:
         done = everything[: state.step]
         last = state.losses[-max(1, len(state.losses) // 10) :]
         plan = replace(state.plan, rows=rows_of(done), tokens=tokens(done), steps=state.step)
-        trained = Trained(plan, seconds, state.step, sum(last) / len(last), state.held_out)
+        trained = Trained(plan, seconds, state.step, sum(last) / len(last), state.rate, state.held_out)
         with writing(self.folder) as temporary:
             self._model.save_pretrained(temporary)
             write_json(temporary / "groundtune.json", {"inputs": self._inputs, **trained.to_json()})
@@ -315,6 +356,11 @@ def _in_fast_format(model: Any, table: TuneTable) -> Any:
         return model  # loaded in the right one
     fast = bf16_is_faster() if table.precision == "auto" else table.precision == "bf16"
     return model.to(torch.bfloat16 if fast else torch.float32)
+
+
+def copied(weights: dict[str, Any]) -> dict[str, Any]:
+    """Tensors that stay as they are while the originals are trained."""
+    return {name: value.clone() for name, value in weights.items()}
 
 
 def _strips(packs: Sequence[Pack], most: int) -> list[list[Pack]]:
