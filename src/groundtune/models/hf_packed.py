@@ -1,0 +1,65 @@
+"""Decoding by a loop of our own (hf_decoding.py), prompts packed: two times as fast as `generate`, and more."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from groundtune.models.hf_decoding import greedy, read_prefix
+from groundtune.models.hf_prefix import KeptPrefix
+from groundtune.models.hf_text import Said, text_of
+from groundtune.models.hf_tree import Node
+from groundtune.types import Limits
+
+if TYPE_CHECKING:
+    from groundtune.models.hf import HFBackend
+
+
+class Packed:
+    """Decodes for one generator: prompts that begin alike are neighbours, and what they share is read once."""
+
+    def __init__(self, backend: HFBackend) -> None:
+        self._backend = backend
+        self._prefix: KeptPrefix[Node] = KeptPrefix()
+
+    def prefix(self, model: Any, ids: list[list[int]]) -> tuple[list[int], Any]:
+        """What the rows begin with, read."""
+        return self._prefix.of(ids, lambda common: read_prefix(model, common))
+
+    def batches(self, ids: list[list[int]], prefix: tuple[list[int], Any]) -> Iterator[list[int]]:
+        """Row numbers in batches, neighbours in the order of their tokens together; the largest batch first, so that a
+        lack of memory shows at once."""
+        order = sorted(range(len(ids)), key=lambda row: ids[row])
+        batches = [order[start : start + self._backend.batch] for start in range(0, len(order), self._backend.batch)]
+        return iter(sorted(batches, key=lambda rows: -sum(len(ids[row]) for row in rows)))
+
+    def complete(
+        self,
+        model: Any,
+        ids: list[list[int]],
+        choices: Sequence[tuple[str, ...]],
+        limits: Limits,
+        prefix: tuple[list[int], Any],
+        streamer: Any = None,
+    ) -> list[Said]:
+        """What the model says to one batch, and how probable that was."""
+        import torch
+
+        tokenizer = self._backend.tokenizer
+        ends = self._backend.ends(limits.stop)
+        stops = [stop for stop in limits.stop if len(stop) > 1]
+
+        def done(tokens: list[int]) -> bool:
+            if tokens[-1] in ends:
+                return True
+            return bool(stops) and any(stop in tokenizer.decode(tokens, skip_special_tokens=True) for stop in stops)
+
+        def say(token: int) -> None:
+            if streamer is not None:
+                streamer.put(torch.tensor([token]))
+
+        for row in ids if streamer else []:
+            streamer.put(torch.tensor(row))  # which it does not repeat
+        replies = greedy(model, ids, limits.max_tokens, done, prefix[1], say)
+        return [text_of(tokenizer, one.tokens, ends, limits, math.exp(one.logprob)) for one in replies]
