@@ -4,11 +4,14 @@ are done leave. The texts are those of transformers' `generate` (docs/decisions/
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from torch.overrides import TorchFunctionMode
 
+from groundtune import kernels
 from groundtune.models.hf_attention import Decoding, Reading, UnknownAttentionError, attending
 from groundtune.models.hf_tree import Node, tree
 
@@ -30,7 +33,7 @@ class Reply:
 def read_prefix(model: Any, ids: list[int]) -> Node:
     """What prompts begin with, read: the root for `greedy`."""
     root = Node(ids, list(range(len(ids))))
-    with torch.inference_mode(), attending(model):
+    with _at_work(model):
         list(_read(model, [root]))
     return root
 
@@ -50,7 +53,7 @@ def greedy(
     replies = [Reply() for _ in rows]
     order = sorted(range(len(rows)), key=lambda row: rows[row])
     running = [replies[row] for row in order]
-    with torch.inference_mode(), attending(model):
+    with _at_work(model):
         shared, own = tree([rows[row] for row in order], root)
         logits = torch.cat([found for _, found in _read(model, [*shared, *own])])
         decoding = Decoding([root, *shared] if root else shared, own, most)
@@ -68,6 +71,22 @@ def greedy(
                 decoding.keep(left)
                 running = [running[row] for row in left]
             logits = _step(model, [reply.tokens[-1] for reply in running], decoding)
+
+
+class _ByOneDnn(TorchFunctionMode):
+    """As long as it is entered, oneDNN multiplies by the weights of float32."""
+
+    def __torch_function__(self, function: Any, types: Any, arguments: Any = (), named: Any = None) -> Any:
+        if function is torch.nn.functional.linear and arguments[1].dtype is torch.float32:
+            return kernels.linear(*arguments, **(named or {}))
+        return function(*arguments, **(named or {}))
+
+
+@contextmanager
+def _at_work(model: Any) -> Iterator[None]:
+    faster = _ByOneDnn() if kernels.onednn_is_faster() else nullcontext()
+    with torch.inference_mode(), attending(model), faster:
+        yield
 
 
 def _likeliest(logits: Any) -> tuple[list[int], list[float]]:
@@ -155,7 +174,7 @@ def window(model: Any) -> float:
 
 def _trial(model: Any, rows: list[list[int]], nexts: list[int]) -> Any:
     """The logits at the last token of each row and at one more."""
-    with attending(model):
+    with _at_work(model):
         shared, own = tree(rows)
         first = torch.cat([found for _, found in _read(model, [*shared, *own])])
         second = _step(model, nexts, Decoding(shared, own, 1))
