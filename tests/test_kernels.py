@@ -11,7 +11,10 @@ def test_both_questions_have_an_answer() -> None:
     assert onednn_is_faster() in (True, False)
 
 
-@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this PyTorch has no oneDNN")
+ONEDNN = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+
+
+@pytest.mark.skipif(not ONEDNN, reason="this PyTorch has no oneDNN")
 @pytest.mark.parametrize("rows", [0, 1, 7])
 @pytest.mark.parametrize("biased", [True, False])
 def test_onednn_multiplies_as_pytorch_does(rows: int, biased: bool) -> None:

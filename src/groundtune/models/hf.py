@@ -182,7 +182,7 @@ class HFGenerator:
         """One completion a prompt, in order. A prompt with choices is answered with one of them."""
         ids = [self._tokens(prompt, limits) for prompt in prompts]
         with self._backend.using(self._adapter) as model:
-            way = self._way(model, prompts, ids, limits)
+            way = self._way(model, ids, limits)
             prefix = way.prefix(model, ids)  # and the model is loaded before any time is taken
         done: dict[int, Completion] = {}
         for rows in way.batches(ids, prefix):
@@ -204,7 +204,7 @@ class HFGenerator:
 
         def work() -> None:
             with self._backend.using(self._adapter) as model:
-                way = self._way(model, [prompt], ids, limits)
+                way = self._way(model, ids, limits)
                 way.complete(model, ids, [prompt.choices], limits, way.prefix(model, ids), streamer)
 
         with ThreadPoolExecutor(1) as pool:
@@ -213,10 +213,9 @@ class HFGenerator:
             yield from until_stop(streamer, limits.stop)
             working.result()
 
-    def _way(self, model: Any, prompts: Sequence[Prompt], ids: list[list[int]], limits: Limits) -> Packed | Padded:
+    def _way(self, model: Any, ids: list[list[int]], limits: Limits) -> Packed | Padded:
         longest = max(map(len, ids), default=0) + limits.max_tokens
-        packs = self._backend.packs(model, longest) and not any(prompt.choices for prompt in prompts)
-        return self._packed if packs else self._padded
+        return self._packed if self._backend.packs(model, longest) else self._padded
 
     def _tokens(self, prompt: Prompt, limits: Limits) -> list[int]:
         """The prompt's ids. Raises TooLongError where they and the answer are more than the model can read."""

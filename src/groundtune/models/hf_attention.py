@@ -42,13 +42,13 @@ class Reading:
             path = node.path()
             keys = torch.cat([one.keys[layer] for one in path], 1)
             values = torch.cat([one.values[layer] for one in path], 1)
-            parts.append(_causal(query[:, own], keys, values))
+            parts.append(_seeing(query[:, own], keys, values, node.seen))
             start = own.stop
         return torch.cat(parts, 1)
 
 
-def _causal(query: Any, keys: Any, values: Any) -> Any:
-    """The queries are those of the last keys; each sees all keys up to its own."""
+def _seeing(query: Any, keys: Any, values: Any, seen: Any) -> Any:
+    """The queries are those of the last keys. seen: which of these each sees; None: those up to its own."""
     heads, tokens, size = query.shape
     groups = heads // len(keys)
     before = keys.shape[1] - tokens
@@ -57,7 +57,10 @@ def _causal(query: Any, keys: Any, values: Any) -> Any:
         end = min(start + QUERIES, tokens)
         some = query[:, start:end].reshape(len(keys), -1, size)  # heads that share keys, one behind the other
         scores = torch.bmm(some, keys[:, : before + end].transpose(1, 2)).view(len(keys), groups, end - start, -1)
-        scores[..., before + start :] += _forbidding(_up_to_itself(end - start))
+        if seen is None:
+            scores[..., before + start :] += _forbidding(_up_to_itself(end - start))
+        else:
+            scores[..., before:] += _forbidding(seen[start:end, :end])
         chances = torch.softmax(scores, -1).flatten(1, 2)
         parts.append(torch.bmm(chances, values[:, : before + end]).view(heads, end - start, size))
     return parts[0] if len(parts) == 1 else torch.cat(parts, 1)

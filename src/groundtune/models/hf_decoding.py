@@ -16,6 +16,7 @@ from groundtune.models.hf_attention import Decoding, Reading, UnknownAttentionEr
 from groundtune.models.hf_tree import Node, tree
 
 STRIP = 2048  # tokens in a pass that reads: more need memory and gain nothing
+ASKED = 512  # of them, behind which all logits are wanted
 FEWER = 0.75  # rows leave once no more than this share of them goes on: each time, all keys are copied
 TRIAL = 40  # tokens
 CLOSE = 1e-3  # of the largest logit
@@ -33,8 +34,8 @@ class Reply:
 def read_prefix(model: Any, ids: list[int]) -> Node:
     """What prompts begin with, read: the root for `greedy`."""
     root = Node(ids, list(range(len(ids))))
-    with _at_work(model):
-        list(_read(model, [root]))
+    with at_work(model):
+        list(read(model, [root]))
     return root
 
 
@@ -53,9 +54,9 @@ def greedy(
     replies = [Reply() for _ in rows]
     order = sorted(range(len(rows)), key=lambda row: rows[row])
     running = [replies[row] for row in order]
-    with _at_work(model):
+    with at_work(model):
         shared, own = tree([rows[row] for row in order], root)
-        logits = torch.cat([found for _, found in _read(model, [*shared, *own])])
+        logits = torch.cat([found for _, found in read(model, [*shared, *own])])
         decoding = Decoding([root, *shared] if root else shared, own, most)
         while True:
             for reply, token, logprob in zip(running, *_likeliest(logits), strict=True):
@@ -83,7 +84,8 @@ class _ByOneDnn(TorchFunctionMode):
 
 
 @contextmanager
-def _at_work(model: Any) -> Iterator[None]:
+def at_work(model: Any) -> Iterator[None]:
+    """The model attends over trees of prompts, and multiplies the faster way, for as long as the block runs."""
     faster = _ByOneDnn() if kernels.onednn_is_faster() else nullcontext()
     with torch.inference_mode(), attending(model), faster:
         yield
@@ -96,7 +98,7 @@ def _likeliest(logits: Any) -> tuple[list[int], list[float]]:
     return tokens.tolist(), logprobs.tolist()
 
 
-def _read(model: Any, nodes: Sequence[Node]) -> Iterator[tuple[Node, Any]]:
+def read(model: Any, nodes: Sequence[Node]) -> Iterator[tuple[Node, Any]]:
     """Reads nodes, parents before children; each that is asked something, with its logits: (asked, vocabulary)."""
     for strip in _strips(nodes):
         ids = [id for node in strip for id in node.ids]
@@ -118,7 +120,7 @@ def _strips(nodes: Sequence[Node]) -> Iterator[list[Node]]:
     strip: list[Node] = []
     tokens = 0
     for node in nodes:
-        if strip and tokens + len(node.ids) > STRIP:
+        if strip and (tokens + len(node.ids) > STRIP or sum(one.asked for one in strip) > ASKED):
             yield strip
             strip, tokens = [], 0
         strip.append(node)
@@ -174,8 +176,8 @@ def window(model: Any) -> float:
 
 def _trial(model: Any, rows: list[list[int]], nexts: list[int]) -> Any:
     """The logits at the last token of each row and at one more."""
-    with _at_work(model):
+    with at_work(model):
         shared, own = tree(rows)
-        first = torch.cat([found for _, found in _read(model, [*shared, *own])])
+        first = torch.cat([found for _, found in read(model, [*shared, *own])])
         second = _step(model, nexts, Decoding(shared, own, 1))
         return torch.stack([first, second], 1).flatten(0, 1)

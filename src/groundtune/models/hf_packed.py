@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from groundtune.models.hf_choices import probabilities
 from groundtune.models.hf_decoding import greedy, read_prefix
 from groundtune.models.hf_prefix import KeptPrefix
 from groundtune.models.hf_text import Said, text_of
@@ -44,6 +45,20 @@ class Packed:
         streamer: Any = None,
     ) -> list[Said]:
         """What the model says to one batch, and how probable that was."""
+        choosing = [row for row, some in enumerate(choices) if some]
+        free = [row for row, some in enumerate(choices) if not some]
+        said: dict[int, Said] = {}
+        for rows, way in ((choosing, self._choose), (free, self._decode)):
+            if rows:
+                found = way(
+                    model, [ids[row] for row in rows], [choices[row] for row in rows], limits, prefix[1], streamer
+                )
+                said |= zip(rows, found, strict=True)
+        return [said[row] for row in range(len(ids))]
+
+    def _decode(
+        self, model: Any, ids: list[list[int]], _: Any, limits: Limits, root: Node | None, streamer: Any
+    ) -> list[Said]:
         import torch
 
         tokenizer = self._backend.tokenizer
@@ -61,5 +76,24 @@ class Packed:
 
         for row in ids if streamer else []:
             streamer.put(torch.tensor(row))  # which it does not repeat
-        replies = greedy(model, ids, limits.max_tokens, done, prefix[1], say)
+        replies = greedy(model, ids, limits.max_tokens, done, root, say)
         return [text_of(tokenizer, one.tokens, ends, limits, math.exp(one.logprob)) for one in replies]
+
+    def _choose(
+        self, model: Any, ids: list[list[int]], choices: list[tuple[str, ...]], _: Any, root: Node | None, streamer: Any
+    ) -> list[Said]:
+        import torch
+
+        known = {text: self._tokens(text) for text in {text for some in choices for text in some}}
+        shares = probabilities(model, ids, [tuple(known[text] for text in some) for some in choices], root)
+        said = []
+        for row, some, probable in zip(ids, choices, shares, strict=True):
+            best = max(range(len(some)), key=probable.__getitem__)
+            said.append(Said(some[best], len(known[some[best]]), probable[best]))
+            if streamer is not None:
+                streamer.put(torch.tensor(row))
+                streamer.put(torch.tensor(known[some[best]]))
+        return said
+
+    def _tokens(self, text: str) -> tuple[int, ...]:
+        return tuple(self._backend.tokenizer(text, add_special_tokens=False)["input_ids"])

@@ -14,7 +14,8 @@ class Node:
     """A stretch of tokens behind its parent's.
 
     rows: which rows (neighbours, as the tree was made of them in order) pass through it. asked: of so many of its last
-    tokens it is wanted what follows. keys, values: by layer, (heads, tokens, size of a head).
+    tokens it is wanted what follows. seen: which of its own tokens each sees; None: itself and those before it. keys,
+    values: by layer, (heads, tokens, size of a head).
     """
 
     ids: list[int]
@@ -22,6 +23,7 @@ class Node:
     parent: Node | None = None
     rows: range = range(0)
     asked: int = 0
+    seen: Any = None
     keys: dict[int, Any] = field(default_factory=dict)
     values: dict[int, Any] = field(default_factory=dict)
 
