@@ -147,7 +147,7 @@ def both_ways(backend: HFBackend, asked: list[Prompt], limits: Limits) -> list[l
 def test_the_bundled_model_says_the_same_both_ways() -> None:
     from groundtune.models.weights import find_weights
 
-    backend = HFBackend(find_weights("smollm2-135m", "test"), "smollm2-135m")
+    backend = HFBackend(find_weights("smollm2-135m", "test"), "smollm2-135m", threads=1)
     shots = (
         "Question: What is the capital of Italy?\nAnswer: Rome\n\nQuestion: How many legs has an ant?\nAnswer: six\n\n"
     )
@@ -155,6 +155,6 @@ def test_the_bundled_model_says_the_same_both_ways() -> None:
     asked = [Prompt((Message("user", f"{shots}Question: {one}\nAnswer:"),), plain=True) for one in questions]
     asked += [Prompt((Message("user", one),)) for one in questions]
 
-    packed, padded = both_ways(backend, asked, Limits(16, ("\n",)))
+    packed, padded = both_ways(backend, asked, Limits(8, ("\n",)))
 
     assert packed == padded
