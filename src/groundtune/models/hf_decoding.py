@@ -78,7 +78,7 @@ class _ByOneDnn(TorchFunctionMode):
     """As long as it is entered, oneDNN multiplies by the weights of float32."""
 
     def __torch_function__(self, function: Any, types: Any, arguments: Any = (), named: Any = None) -> Any:
-        if function is torch.nn.functional.linear and arguments[1].dtype is torch.float32:
+        if function is torch.nn.functional.linear and len(arguments) > 1 and arguments[1].dtype is torch.float32:
             return kernels.linear(*arguments, **(named or {}))
         return function(*arguments, **(named or {}))
 
