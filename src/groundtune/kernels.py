@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 ROWS, INNER, OUTER = 512, 576, 1536  # of a product as a small model has it
 TRIES = 7
@@ -22,6 +23,33 @@ def bf16_is_faster() -> bool:
         return lambda: torch.nn.functional.linear(a, b)
 
     return _seconds(product(torch.float32)) > CLEARLY * _seconds(product(torch.bfloat16))
+
+
+@cache
+def onednn_is_faster() -> bool:
+    """Whether oneDNN multiplies float32 clearly faster than MKL, which PyTorch asks by itself: on an AMD EPYC it does
+    (233 against 109 GFLOP/s, benchmarks/LOG.md).
+
+    False where this build of PyTorch has no oneDNN, or where it gives other numbers.
+    """
+    import torch
+
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        return False
+    generator = torch.Generator().manual_seed(0)
+    a, b = (torch.randn(rows, INNER, generator=generator) for rows in (ROWS, OUTER))
+    with torch.inference_mode():
+        if not torch.allclose(linear(a, b), torch.nn.functional.linear(a, b), atol=1e-3):
+            return False
+        usual = _seconds(lambda: torch.nn.functional.linear(a, b))
+        return usual > CLEARLY * _seconds(lambda: linear(a, b))
+
+
+def linear(rows: Any, weight: Any, bias: Any = None) -> Any:
+    """`torch.nn.functional.linear` by oneDNN, for float32 on a processor, without gradients."""
+    import torch
+
+    return torch.ops.mkldnn._linear_pointwise(rows, weight, bias, "none", [], "")
 
 
 def _seconds(work: Callable[[], object]) -> float:

@@ -166,8 +166,9 @@ def test_an_error_in_the_midst_of_a_stream_reaches_the_reader(
     def broken(*arguments: object, **options: object) -> None:
         raise RuntimeError("out of memory")
 
+    backend.generator().generate([prompt("red")], LIMITS)
     with backend.using(None) as model:
-        monkeypatch.setattr(model, "generate", broken)
+        monkeypatch.setattr(model, "forward", broken)
 
     with pytest.raises(RuntimeError, match="out of memory"):
         list(backend.generator().stream(prompt("red"), LIMITS))

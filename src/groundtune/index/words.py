@@ -5,10 +5,12 @@ It is made from the passages alone and can be made again from them at any time; 
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shutil import disk_usage
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,7 @@ from groundtune.workspace import disk_errors
 
 FORMAT = 1  # raised when what is written into the index changes, so that an older one is made anew
 HEAP = 50_000_000  # bytes that a writer gathers before it writes a segment
+FULL = 1_000_000  # bytes left on a disk that is full: less than a segment with its files takes
 LONGEST = 100  # bytes of a word; longer ones are data in disguise
 MOST_TERMS = 512  # of a query: enough for a page of text
 
@@ -110,7 +113,7 @@ class Words:
         """What tantivy raises, as messages: a full disk as such, all else as damage."""
         folder = self._folder or Path("words")
         try:
-            with disk_errors(folder), _numbered():
+            with disk_errors(folder), _numbered(self._folder):
                 yield
         except UserError:
             raise
@@ -122,15 +125,18 @@ class Words:
 
 
 @contextmanager
-def _numbered() -> Iterator[None]:
+def _numbered(folder: Path | None) -> Iterator[None]:
     """tantivy says an error of the system in words alone; `disk_errors` knows it by its number."""
     try:
         yield
     except ValueError as error:
         found = re.search(r"\bOs { code: (\d+)", str(error))
-        if found is None:
-            raise
-        raise OSError(int(found[1]), str(error)) from error
+        if found is not None:
+            raise OSError(int(found[1]), str(error)) from error
+        # A thread of its own that failed does not say at what: the disk itself is asked.
+        if folder is not None and "Worker thread failed" in str(error) and disk_usage(folder).free < FULL:
+            raise OSError(errno.ENOSPC, str(error)) from error
+        raise
 
 
 def clean(text: str) -> str:
