@@ -105,6 +105,7 @@ def candidates(task: Task, shots: Sequence[Shot]) -> list[Template]:
     """Templates worth comparing for a model that was not tuned: chat and plain text, with examples and without."""
     return [
         Template("chat", task, plain=False),
+        Template("plain", task, plain=True),
         Template("chat-shots", task, plain=False, shots=tuple(shots[:3])),
         Template("plain-shots", task, plain=True, shots=tuple(shots[:4])),
         Template("plain-more-shots", task, plain=True, shots=tuple(shots[:8])),
