@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from groundtune.calibration import Calibration
 from groundtune.prompts import ABSTENTION, Template
 from groundtune.types import (
     EVERYONE,
@@ -33,6 +34,9 @@ class Approach:
 
     generator: the base model or a tuned one; template: how it is asked; retriever: None where it answers from its
     weights alone; k: passages in a prompt; choices: the labels, where the answer is one of them.
+
+    calibration: from the model's confidence to the probability that a reply is right; where it is below
+    `abstain_below`, the reply is withheld. Without a calibration nothing is known of that, and nothing withheld.
     """
 
     name: str
@@ -42,6 +46,8 @@ class Approach:
     k: int = 3
     max_tokens: int = 32
     choices: tuple[str, ...] = ()
+    calibration: Calibration | None = None
+    abstain_below: float | None = None
 
     def answer(self, questions: Sequence[str], reader: Reader = EVERYONE) -> list[Answer]:
         """One answer a question, in order. Where a retriever finds nothing, task qa's answer is an abstention."""
@@ -55,7 +61,10 @@ class Approach:
         return [replace(answer, seconds=answer.seconds + searching) for answer in answers]
 
     def stream(self, question: str, reader: Reader = EVERYONE) -> Iterator[str]:
-        """The same answer's text in pieces, as the model makes them."""
+        """The same answer's text in pieces, as the model makes them; in one where it may have to be withheld."""
+        if self.calibration is not None and self.abstain_below is not None:
+            yield self.answer([question], reader)[0].text
+            return
         hits = self.retrieve([question], reader)[0]
         if not self._asks(hits):
             yield NOTHING_FOUND
@@ -87,6 +96,11 @@ class Approach:
             return Answer(NOTHING_FOUND, abstained=True)
         text = completion.text.strip()
         abstained = is_abstention(text) if self.template.task == "qa" else not text
+        confidence = completion.confidence
+        if confidence is not None and self.calibration is not None:
+            confidence = self.calibration.probability(confidence)
+        withheld = not abstained and self._too_unsure(confidence)
+        unsaid, text, abstained = (text, f"{ABSTENTION}.", True) if withheld else ("", text, abstained)
         return Answer(
             text=text,
             abstained=abstained,
@@ -95,7 +109,16 @@ class Approach:
             prompt_tokens=completion.prompt_tokens,
             completion_tokens=completion.completion_tokens,
             seconds=completion.seconds,
+            confidence=confidence,
+            withheld=withheld,
+            unsaid=unsaid,
         )
+
+    def _too_unsure(self, confidence: float | None) -> bool:
+        """Whether a reply is withheld. A longer text never is: it is neither right nor wrong."""
+        if self.template.task == "text" or self.calibration is None or self.abstain_below is None:
+            return False
+        return confidence is not None and confidence < self.abstain_below
 
 
 def is_abstention(text: str) -> bool:

@@ -105,6 +105,7 @@ class PromptTable(Table):
     name: str = "auto"
     candidates_on: int = Field(default=24, ge=4)  # train questions that the comparison asks
     max_tokens: int | None = Field(default=None, ge=1)  # of an answer; None: what the longest train answer may need
+    abstain_below: float | None = Field(default=None, gt=0, lt=1)  # withhold labels and short answers less surely right
 
 
 class TuneTable(Table):

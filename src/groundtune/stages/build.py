@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import groundtune
 from groundtune.approach import Approach
+from groundtune.calibration import Calibration
 from groundtune.cases import LeaveOneOut, holds_evidence
 from groundtune.config import ApproachTable
 from groundtune.errors import UserError
@@ -16,7 +18,7 @@ from groundtune.models.backend import TunableBackend
 from groundtune.project import Project
 from groundtune.prompts import Shot, Template, trained
 from groundtune.stages.data import file_digest, open_examples, split_stage, train_examples
-from groundtune.types import EVERYONE, Example, Json, Passage
+from groundtune.types import EVERYONE, Example, Json, Passage, Retriever
 from groundtune.workspace import digest
 
 LOOKED_AT = 5  # passages among which a shot's gold passage is looked for
@@ -44,7 +46,7 @@ def prompts_stage(project: Project) -> Json:
             name=f"base, {kind}",
             generator=project.backend.generator(),
             template=templates[0],
-            retriever=LeaveOneOut(project.retriever, train_examples(project)) if kind == "context" else None,
+            retriever=_retriever(project, on_train=True) if kind == "context" else None,
             k=project.config.retrieve.k,
             max_tokens=max_tokens(project),
             choices=tuple(facts["choices"]),
@@ -56,27 +58,57 @@ def prompts_stage(project: Project) -> Json:
     return result
 
 
-def approach(project: Project, name: str, training: int = 0) -> Approach:
+def approach(project: Project, name: str, training: int = 0, *, on_train: bool = False) -> Approach:
     """One row of the comparison as it was last built: the adapter and the prompts stay, the index is as it is now.
 
-    training: which of several ([tune] seeds), where it is tuned. Raises UserError where it was not built yet.
+    training: which of several ([tune] seeds), where it is tuned. on_train: as it is asked train questions, which must
+    not find themselves, and without a calibration, which those are for. Raises UserError where it was not built yet.
     """
     row = project.config.approaches[name]
     tuned = row.generator == "tuned"
-    facts, made = project.workspace.last("split"), project.workspace.last("tune" if tuned else "prompts")
-    kind = "context" if row.retriever else "closed"
-    if not facts or not made.get("adapters" if tuned else kind):
-        raise UserError(f"{name} is not built yet", 'run "groundtune run" first')
-    adapter = project.workspace.adapter(adapter_of(made, kind, training)["adapter"]) if tuned else None
+    facts, made = project.workspace.last("split"), made_for(project, name, training)
+    adapter = project.workspace.adapter(made) if tuned else None
     return Approach(
         name=name,
         generator=project.backend.generator(adapter),
-        template=trained(facts["task"]) if tuned else _current(project, read_template(made[kind]["template"])),
-        retriever=project.retriever if row.retriever else None,
+        template=trained(facts["task"]) if tuned else _current(project, read_template(made)),
+        retriever=_retriever(project, on_train=on_train) if row.retriever else None,
         k=project.config.retrieve.k,
         max_tokens=max_tokens(project),
         choices=tuple(facts["choices"]),
+        calibration=None if on_train else _calibration(project, name, training, digest(made)),
+        abstain_below=project.config.prompt.abstain_below,
     )
+
+
+def made_for(project: Project, name: str, training: int = 0) -> Any:
+    """What was made for an approach: the name of its adapter, or its template as it stands in the prompts' mark.
+
+    Raises UserError where it was not made yet.
+    """
+    row = project.config.approaches[name]
+    tuned = row.generator == "tuned"
+    kind = "context" if row.retriever else "closed"
+    made = project.workspace.last("tune" if tuned else "prompts")
+    if not project.workspace.last("split") or not made.get("adapters" if tuned else kind):
+        raise UserError(f"{name} is not built yet", 'run "groundtune run" first')
+    return adapter_of(made, kind, training)["adapter"] if tuned else made[kind]["template"]
+
+
+def _retriever(project: Project, *, on_train: bool) -> Retriever:
+    """on_train: a train question does not find its own solved case."""
+    return LeaveOneOut(project.retriever, train_examples(project)) if on_train else project.retriever
+
+
+def calibration_mark(name: str, training: int = 0) -> str:
+    """What the calibration of one training of an approach is kept as in the workspace."""
+    return f"calibration-{name}.{training}"
+
+
+def _calibration(project: Project, name: str, training: int, of: str) -> Calibration | None:
+    """of: the digest of what was made for the approach; a calibration of anything else is none of this one."""
+    fitted = project.workspace.last(calibration_mark(name, training))
+    return Calibration(fitted["slope"], fitted["intercept"]) if fitted.get("of") == of else None
 
 
 def adapter_of(made: Json, kind: str, training: int = 0) -> Json:
@@ -114,7 +146,8 @@ def build_inputs(project: Project) -> str:
 def prompts_inputs(project: Project) -> str:
     """The digest of all that the choice of prompts depends on."""
     config = project.config
-    return digest([build_inputs(project), config.prompt, config.decide.quality, _kinds(project), config.examples.seed])
+    prompt = config.prompt.model_dump(exclude={"abstain_below"})
+    return digest([build_inputs(project), prompt, config.decide.quality, _kinds(project), config.examples.seed])
 
 
 def _kinds(project: Project) -> list[str]:

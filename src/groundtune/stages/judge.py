@@ -20,15 +20,16 @@ from groundtune.report import PromptChoice, ReportContext, Training, html, markd
 from groundtune.stages.build import (
     adapter_of,
     approach,
-    prompts_inputs,
+    calibration_mark,
     prompts_stage,
     read_template,
     rows,
     untunable,
 )
+from groundtune.stages.calibration import built_inputs, calibration_stage
 from groundtune.stages.data import file_digest, split_stage, test_examples
 from groundtune.stages.synthesis import check_recipe
-from groundtune.stages.tuning import tune_inputs, tune_stage
+from groundtune.stages.tuning import tune_stage
 from groundtune.types import Example, Json, LeftOut
 from groundtune.workspace import digest, read_json, write_json, write_text
 
@@ -47,6 +48,7 @@ def measure_stage(project: Project) -> None:
     tune_stage(project)
     test = test_examples(project)
     for name in rows(project):
+        calibration_stage(project, name)
         run = _run(project, name)
         path = project.workspace.records(name)
         if project.workspace.done(f"measure-{name}", run) is not None and path.exists():
@@ -106,12 +108,19 @@ def visible_difference(project: Project) -> float:
 
 def _run(project: Project, name: str) -> str:
     """The digest of all that an approach's answers depend on."""
-    row = rows(project)[name]
-    tuned = row.generator == "tuned"
-    built = tune_inputs(project) if tuned else prompts_inputs(project)
-    made = project.workspace.done("tune" if tuned else "prompts", built)
+    prompt = project.config.prompt
+    calibration = project.workspace.last(calibration_mark(name))
     test = file_digest(project.workspace.test)
-    return digest([built, row, made, test, project.config.measure, project.config.prompt.max_tokens])
+    return digest(
+        [
+            built_inputs(project, name),
+            calibration,
+            prompt.abstain_below,
+            test,
+            project.config.measure,
+            prompt.max_tokens,
+        ]
+    )
 
 
 def _facts(project: Project, name: str) -> Facts:
