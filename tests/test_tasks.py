@@ -15,12 +15,15 @@ import pytest
 from groundtune import stages
 from groundtune.approach import Approach
 from groundtune.calibration import Calibration
-from groundtune.config import load
+from groundtune.cases import CASES_CHARS, NearestCases
+from groundtune.config import load, parse
+from groundtune.errors import UserError
 from groundtune.measure.records import measure, read_records
 from groundtune.project import Project
 from groundtune.prompts import trained
-from groundtune.types import Answer, Example, Generator, Json, Prompt
+from groundtune.types import EVERYONE, Answer, Example, Generator, Hit, Json, Passage, Prompt, Reader
 from groundtune.workspace import read_json, read_jsonl
+from tests import tiny as small
 from tests.rigged import Rigged
 from tests.said import Said
 from tests.tiny import Tiny
@@ -207,3 +210,97 @@ def test_records_keep_what_was_withheld_and_older_ones_are_still_read(tmp_path: 
     path.write_text(json.dumps(row) + "\n")
 
     assert read_records(path)[0].answer == Answer("I don't know.", True, (), (), 10, 2, record.answer.seconds)
+
+
+def nearest(texts: list[str], train: list[Example]) -> NearestCases:
+    """Cases whose retriever finds these, by id, for whatever is asked."""
+
+    class Finds:
+        def search(self, queries: list[str], k: int, reader: Reader = EVERYONE) -> list[list[Hit]]:
+            hits = [Hit(Passage(n, f"example/{id}", "", 0, 0), 1.0) for n, id in enumerate(texts)]
+            return [hits[:k] for _ in queries]
+
+    return NearestCases(Finds(), train, 3)  # type: ignore[arg-type]
+
+
+def test_the_nearest_cases_stand_in_the_prompt_the_best_one_last_and_long_ones_do_not_crowd_it() -> None:
+    train = [Example(f"e{n}", "labels", f"text {n}", (f"label {n}",)) for n in range(5)]
+    long = Example("long", "labels", "x" * CASES_CHARS, ("label 9",))
+    generator = Rigged(lambda prompt: "label 1")
+
+    def prompt(*ids: str) -> str:
+        built = Approach("rag", generator, trained("labels"), cases=nearest(list(ids), [*train, long]))
+        [answer] = built.answer(["new text"])
+        assert (answer.citations, answer.hits) == ((), ())
+        return generator.asked[-1].messages[0].content
+
+    assert (
+        prompt("e1", "e1", "e0")
+        == "Text: text 0\nLabel: label 0\n\nText: text 1\nLabel: label 1\n\nText: new text\nLabel:"
+    )
+    assert prompt("e2", "long", "e0") == "Text: text 2\nLabel: label 2\n\nText: new text\nLabel:"
+    assert prompt("gone") == "Text: new text\nLabel:"
+
+
+def copies(prompt: Prompt) -> str:
+    """A model that says what the nearest solved case says."""
+    said = re.findall("(?:Label|A): (.+)", prompt.messages[0].content)
+    turns = [message.content for message in prompt.messages if message.role == "assistant"]
+    answer = [*said, *turns, "nothing"][len([*said, *turns]) - 1]
+    return next((choice for choice in prompt.choices if choice.strip() == answer), answer)
+
+
+CASES = '[approaches.nearest]\ngenerator = "base"\nretriever = "examples"\n'
+
+
+def test_train_questions_are_asked_without_their_own_case_and_test_questions_with_the_nearest(
+    tiny: Tiny, tmp_path: Path
+) -> None:
+    rows = label_rows()
+    rows += [{"text": row["text"], "label": "intent 0"} for row in rows[:60]]  # the same text once more
+    seen: list[Prompt] = []
+
+    def keeps(prompt: Prompt) -> str:
+        seen.append(prompt)
+        return copies(prompt)
+
+    project = opened(tmp_path, tiny, rows, f"[retrieve]\ncases = 4\n{CASES}", say=keeps, sure=lambda p: 0.5)
+    stages.prepare(project)
+    stages.prompts_stage(project)
+    stages.calibration.calibration_stage(project, "nearest")
+    assert seen
+    for prompt in seen:
+        text = "\n".join(message.content for message in prompt.messages)
+        assert text.count(asked(prompt)) == 1
+        assert text.count("Text: ") == 5
+
+    built = stages.approach(project, "nearest")
+    example = stages.data.train_examples(project)[0]
+    built.answer([example.question])
+    text = "\n".join(message.content for message in seen[-1].messages)
+    assert text.count(example.question) >= 2  # it may be found now
+
+
+def test_with_documents_the_cases_have_an_index_of_their_own_that_is_made_once(tiny: Tiny, tmp_path: Path) -> None:
+    config = small.project(tmp_path / "shop", tiny, "echo", CASES)
+    project = Project(load(config), Said())
+    verdict = stages.run(project)
+    metrics = verdict["approaches"]["nearest"]
+    assert not any(name.startswith(("recall", "cited")) for name in metrics["metrics"])
+    assert metrics["update_seconds"] is None  # a changed document changes nothing here
+    made = (project.workspace.root / "done" / "cases.json").stat().st_mtime_ns
+    train = stages.data.train_examples(project)
+
+    again = Project(load(config), Said())
+    stages.run(again)
+    [shots] = stages.approach(again, "nearest").cases.shots([train[0].question])  # type: ignore[union-attr]
+
+    assert (project.workspace.root / "done" / "cases.json").stat().st_mtime_ns == made
+    assert shots[-1].question == train[0].question
+    assert len(shots) == 8
+    assert {shot.question for shot in shots} <= {example.question for example in train}
+
+
+def test_a_tuned_model_is_not_asked_with_cases() -> None:
+    with pytest.raises(UserError, match=r'\[approaches.x\] retriever = "examples" is for generator = "base"'):
+        parse({"approaches": {"x": {"generator": "tuned", "retriever": "examples"}}}, Path("groundtune.toml"))

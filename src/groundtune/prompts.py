@@ -110,3 +110,8 @@ def candidates(task: Task, shots: Sequence[Shot]) -> list[Template]:
         Template("plain-shots", task, plain=True, shots=tuple(shots[:4])),
         Template("plain-more-shots", task, plain=True, shots=tuple(shots[:8])),
     ]
+
+
+def case_candidates(task: Task) -> list[Template]:
+    """Templates worth comparing where each question gets shots of its own: the nearest solved cases."""
+    return [Template("chat-cases", task, plain=False), Template("plain-cases", task, plain=True)]

@@ -128,8 +128,7 @@ def _facts(project: Project, name: str) -> Facts:
 
     row = rows(project)[name]
     measured = project.workspace.done(f"measure-{name}", _run(project, name)) or {}
-    kind = "context" if row.retriever else "closed"
-    tuned = adapter_of(project.workspace.last("tune"), kind) if row.generator == "tuned" else None
+    tuned = adapter_of(project.workspace.last("tune"), row.reads) if row.generator == "tuned" else None
     synced = project.workspace.last("sync")
     train_seconds = tuned["seconds"] if tuned else 0.0
     p50, p95 = np.percentile(measured["latency_ms"], [50, 95])
@@ -146,7 +145,7 @@ def _facts(project: Project, name: str) -> Facts:
             table.price_per_million_tokens,
         ),
         train_seconds=train_seconds,
-        update_seconds=synced["update_seconds"] if row.retriever else (train_seconds or None),
+        update_seconds=synced["update_seconds"] if row.reads == "context" else (train_seconds or None),
         peak_memory_mb=measured["peak_memory_mb"],
         tokens_per_question=measured["tokens"],
     )
