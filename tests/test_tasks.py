@@ -16,11 +16,12 @@ from groundtune import stages
 from groundtune.approach import Approach
 from groundtune.calibration import Calibration
 from groundtune.cases import CASES_CHARS, NearestCases
-from groundtune.config import load, parse
+from groundtune.config import ModelTable, load, parse
 from groundtune.errors import UserError
 from groundtune.measure.records import measure, read_records
+from groundtune.models import load_backend
 from groundtune.project import Project
-from groundtune.prompts import trained
+from groundtune.prompts import Template, trained
 from groundtune.types import EVERYONE, Answer, Example, Generator, Hit, Json, Passage, Prompt, Reader
 from groundtune.workspace import read_json, read_jsonl
 from tests import tiny as small
@@ -130,6 +131,16 @@ def test_what_calibrates_is_neither_learnt_nor_tested_and_is_asked_once(tiny: Ti
     _, deciding = stages.data.tuning_split(project, stages.data.train_examples(project))
     tested = {row["question"] for row in read_jsonl(project.workspace.test)}
     assert not tested & {example.question for example in deciding}
+
+
+def test_a_real_model_too_says_one_of_77_labels_and_nothing_else(tiny: Tiny) -> None:
+    generator = load_backend(ModelTable(name=str(tiny.llama), threads=1)).generator()
+
+    for template in (trained("labels"), Template("chat", "labels", plain=False)):
+        built = Approach("base", generator, template, max_tokens=2, choices=tuple(LABELS))
+        assert {answer.text for answer in built.answer([f"What does the lamp {n} cost?" for n in range(6)])} <= set(
+            LABELS
+        )
 
 
 @pytest.mark.parametrize(
