@@ -84,3 +84,10 @@ def test_candidates_are_chats_and_plain_text_with_examples_and_without() -> None
     assert {template.plain for template in templates} == {True, False}
     assert min(len(template.shots) for template in templates) == 0
     assert max(len(template.shots) for template in templates) == 8
+
+
+@pytest.mark.parametrize("task", ["qa", "labels", "text"])
+def test_one_candidate_is_the_question_alone_as_plain_text(task: Task) -> None:
+    [plain] = [template for template in candidates(task, [SHOT] * 8) if template.name == "plain"]
+
+    assert plain.prompt("Why?", [passage(1)], ("a", "b")) == trained(task).prompt("Why?", [passage(1)], ("a", "b"))

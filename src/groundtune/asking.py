@@ -33,6 +33,8 @@ class Asked:
             "question": self.question,
             "answer": answer.text,
             "abstained": answer.abstained,
+            "confidence": answer.confidence,
+            "withheld": answer.withheld,
             "citations": [asdict(citation) for citation in answer.citations],
             "seconds": answer.seconds,
             "prompt_tokens": answer.prompt_tokens,

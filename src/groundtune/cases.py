@@ -7,9 +7,11 @@ from collections.abc import Sequence
 
 from groundtune.metrics.evidence import holds
 from groundtune.metrics.words import stands_in, words
-from groundtune.prompts import CUES
+from groundtune.prompts import ABSTENTION, CUES, Shot
 from groundtune.types import EVERYONE, Document, Example, Hit, Passage, Reader, Retriever
 from groundtune.workspace import digest
+
+CASES_CHARS = 4000  # of the cases in one prompt: about a thousand tokens, which leaves a small model room to answer
 
 
 def solved_cases(examples: Sequence[Example]) -> list[Document]:
@@ -51,6 +53,36 @@ class LeaveOneOut:
             [hit for hit in hits if hit.passage.document not in left_out][:k]
             for left_out, hits in zip(own, found, strict=True)
         ]
+
+
+class NearestCases:
+    """The solved cases most like a question, as shots for its prompt. Satisfies `approach.Cases`."""
+
+    def __init__(self, retriever: Retriever, examples: Sequence[Example], k: int) -> None:
+        """retriever: over the solved cases of the examples; where train questions are asked, one that is LeaveOneOut.
+
+        k: cases in a prompt, at the most.
+        """
+        self._retriever = retriever
+        self._examples = {solved_case(example): example for example in examples}
+        self._k = k
+
+    def shots(self, questions: Sequence[str]) -> list[tuple[Shot, ...]]:
+        """For each question its nearest cases, the best one last, next to the question; fewer where they are long."""
+        return [self._shots(hits) for hits in self._retriever.search(questions, self._k)]
+
+    def _shots(self, hits: Sequence[Hit]) -> tuple[Shot, ...]:
+        shots: list[Shot] = []
+        left = CASES_CHARS
+        for document in dict.fromkeys(hit.passage.document for hit in hits):  # a long case is several passages
+            if (example := self._examples.get(document)) is None:
+                continue
+            shot = Shot(example.question, example.answers[0] if example.answers else ABSTENTION)
+            left -= len(shot.question) + len(shot.answer)
+            if left < 0:
+                break
+            shots.append(shot)
+        return tuple(reversed(shots))
 
 
 def holds_evidence(passage: Passage, example: Example) -> bool:

@@ -83,6 +83,7 @@ class RetrieveTable(OpenTable):
 
     kind: str = "hybrid"
     k: int = Field(default=3, ge=1, le=20)  # passages in a prompt
+    cases: int = Field(default=8, ge=1, le=64)  # solved train examples in a prompt, of approaches that search those
     reranker: str | None = None  # a cross-encoder: "hf:org/name", a folder; None: the retriever's order stays
     rerank: int = Field(default=20, ge=1, le=200)  # passages that the reranker reads for a question
 
@@ -105,6 +106,7 @@ class PromptTable(Table):
     name: str = "auto"
     candidates_on: int = Field(default=24, ge=4)  # train questions that the comparison asks
     max_tokens: int | None = Field(default=None, ge=1)  # of an answer; None: what the longest train answer may need
+    abstain_below: float | None = Field(default=None, gt=0, lt=1)  # withhold labels and short answers less surely right
 
 
 class TuneTable(Table):
@@ -137,7 +139,14 @@ class ApproachTable(Table):
     """One row of the comparison: a generator, with or without the retriever."""
 
     generator: Literal["base", "tuned"]
-    retriever: bool = False
+    retriever: bool | Literal["examples"] = False  # "examples": the nearest train examples, solved, stand in the prompt
+
+    @property
+    def reads(self) -> Literal["context", "cases", "closed"]:
+        """What is looked up for a question: passages, train examples as solved cases, nothing."""
+        if self.retriever == "examples":
+            return "cases"
+        return "context" if self.retriever else "closed"
 
 
 class DecideTable(Table):
@@ -182,6 +191,16 @@ class Config(Table):
         for name in self.approaches:
             if not name.replace("_", "").replace("-", "").isalnum():
                 raise ValueError(f"[approaches.{name}]: a name is made of letters, digits, - and _")
+        return self
+
+    @model_validator(mode="after")
+    def _tuned_ones_need_no_cases(self) -> Self:
+        for name, row in self.approaches.items():
+            if row.generator == "tuned" and row.reads == "cases":
+                raise ValueError(
+                    f'[approaches.{name}] retriever = "examples" is for generator = "base": '
+                    "a tuned model has learnt from the train examples, and is asked as it was trained"
+                )
         return self
 
     @model_validator(mode="after")

@@ -13,6 +13,7 @@ from groundtune.errors import UserError
 from groundtune.examples.read import Loaded, read_examples
 from groundtune.index.sqlite import SqliteIndex
 from groundtune.index.store import Store
+from groundtune.index.sync import sync
 from groundtune.models import load_backend, load_embedder, load_reranker
 from groundtune.models.backend import Backend
 from groundtune.models.weights import needs_conversion
@@ -29,7 +30,7 @@ from groundtune.types import (
     Source,
     Unchanged,
 )
-from groundtune.workspace import Workspace, writing
+from groundtune.workspace import Workspace, digest, writing
 
 EXAMPLES = "examples"  # the name of the source that the examples' own documents are
 
@@ -97,6 +98,37 @@ class Project:
         options = {"weight": fitted["weight"], **table.options} if "weight" in fitted else table.options
         retriever: Retriever = plug.make("retrieve", table.kind, options, index, where="[retrieve]")
         return RerankedRetriever(retriever, self._reranker, table.rerank) if self._reranker else retriever
+
+    def retriever_of_cases(self, cases: Sequence[Document]) -> Retriever:
+        """The config's retriever over solved cases, in an index of their own; where there are no documents, they are in
+        the project's index already."""
+        if not self.sources:
+            return self.retriever
+        table = self.config.retrieve
+        retriever: Retriever = plug.make("retrieve", table.kind, table.options, self._cases(cases), where="[retrieve]")
+        return retriever
+
+    def _cases(self, cases: Sequence[Document]) -> Index:
+        """The index of solved cases. It is made anew when they are others, and opened once."""
+        table, folder, embedder = self.config.index, self.workspace.cases, self._plain_embedder
+        inputs = digest([embedder.name, table.language, table.passage_chars, [(one.id, one.stamp) for one in cases]])
+        if self.workspace.done("cases", inputs) is None:
+            if "_cases_index" in self.__dict__:
+                self.__dict__.pop("_cases_index").close()
+            self.workspace.begin("cases")
+            with writing(folder) as aside, closing(SqliteIndex(aside, embedder, table.language)) as index:
+                sync(index, {EXAMPLES: InMemory(cases)}, table.passage_chars, progress=self.progress)
+            self.workspace.finish("cases", inputs, {"cases": len(cases)})
+        return self._cases_index
+
+    @cached_property
+    def _cases_index(self) -> SqliteIndex:
+        return SqliteIndex(self.workspace.cases, self._plain_embedder, self.config.index.language)
+
+    @cached_property
+    def _plain_embedder(self) -> Embedder:
+        """As it came: its tuned side of the queries looks for passages of documents, not for questions."""
+        return load_embedder(self.config.embedder)
 
     @cached_property
     def _reranker(self) -> Reranker | None:

@@ -105,7 +105,13 @@ def candidates(task: Task, shots: Sequence[Shot]) -> list[Template]:
     """Templates worth comparing for a model that was not tuned: chat and plain text, with examples and without."""
     return [
         Template("chat", task, plain=False),
+        Template("plain", task, plain=True),
         Template("chat-shots", task, plain=False, shots=tuple(shots[:3])),
         Template("plain-shots", task, plain=True, shots=tuple(shots[:4])),
         Template("plain-more-shots", task, plain=True, shots=tuple(shots[:8])),
     ]
+
+
+def case_candidates(task: Task) -> list[Template]:
+    """Templates worth comparing where each question gets shots of its own: the nearest solved cases."""
+    return [Template("chat-cases", task, plain=False), Template("plain-cases", task, plain=True)]

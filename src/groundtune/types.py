@@ -185,7 +185,11 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What an approach says. An abstention has a text too (it says that nothing was found) but no citations."""
+    """What an approach says. An abstention has a text too (it says that nothing was found) but no citations.
+
+    confidence: the probability that the reply is right, where it is known: calibrated (calibration.py), else the
+    model's own. withheld: there was a reply, `unsaid`, but its confidence was too low ([prompt] abstain_below).
+    """
 
     text: str
     abstained: bool = False
@@ -194,6 +198,9 @@ class Answer:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     seconds: float = 0.0
+    confidence: float | None = None
+    withheld: bool = False
+    unsaid: str = ""
 
 
 # ---------------------------------------------------------------- measuring

@@ -216,6 +216,10 @@ class Workspace:
         return self.root / "index"
 
     @property
+    def cases(self) -> Path:
+        return self.root / "cases"
+
+    @property
     def train(self) -> Path:
         return self.root / "examples" / "train.jsonl"
 

@@ -1,19 +1,23 @@
-"""Scores of answers: one file a family. A score lies between 0 and 1; of all but `abstained`, more is better."""
+"""Scores of answers: one file a family. A score lies between 0 and 1; more is better, but for those in LESS_IS_BETTER
+and those that only tell how often something was left unsaid."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from statistics import fmean
 
 from groundtune.metrics import labels, qa, text
 from groundtune.metrics.evidence import abstention_scores, citation_scores, prompt_scores, retrieval_scores
+from groundtune.metrics.selective import aurc, ece, is_right
 from groundtune.types import Answer, Example, Record, Task
 
-__all__ = ["METRICS", "prompt_scores", "retrieval_scores", "score", "summary"]
+__all__ = ["LESS_IS_BETTER", "METRICS", "is_right", "prompt_scores", "retrieval_scores", "score", "summary"]
 
 # What each task's answers are scored by; the first decides unless the config names another.
 METRICS: dict[Task, tuple[str, ...]] = {"qa": qa.NAMES, "labels": labels.NAMES, "text": text.NAMES}
+LESS_IS_BETTER = frozenset({"aurc", "ece"})
 
 _SCORE: dict[Task, Callable[[Sequence[str], str], dict[str, float]]] = {
     "qa": qa.score,
@@ -48,7 +52,10 @@ def summary(task: Task, records: Sequence[Record]) -> dict[str, float]:
     """One approach's scores over all its records: means over the records that have a score, and what only a corpus has.
 
     Also abstention_rate; answerable_answered, unanswerable_abstained; and `METRIC_when_answered`, the task's first
-    metric over the answerable questions that were answered. Whatever nothing is known of is left out.
+    metric over the answerable questions that were answered. Where replies have a confidence: aurc, and ece where they
+    are right or wrong (selective.py), both of what would have been said if nothing were withheld. Where questions have
+    no answer or replies were withheld: the task's first metric if all were abstained from (always_abstain), and if
+    nothing were withheld (never_withhold). Whatever nothing is known of is left out.
     """
     columns: dict[str, list[float]] = defaultdict(list)
     for record in records:
@@ -58,7 +65,7 @@ def summary(task: Task, records: Sequence[Record]) -> dict[str, float]:
     means.pop("abstained", None)  # told below, under plainer names
     means.pop("abstained_rightly", None)
     corpus = _CORPUS[task](records) if task in _CORPUS else {}
-    return {**means, **corpus, **_abstentions(METRICS[task][0], records)}
+    return {**means, **corpus, **_abstentions(METRICS[task][0], records), **_selective(task, records)}
 
 
 def _abstentions(quality: str, records: Sequence[Record]) -> dict[str, float]:
@@ -75,3 +82,30 @@ def _abstentions(quality: str, records: Sequence[Record]) -> dict[str, float]:
     if answered:
         told[f"{quality}_when_answered"] = fmean(record.scores[quality] for record in answered)
     return told
+
+
+def _selective(task: Task, records: Sequence[Record]) -> dict[str, float]:
+    quality = METRICS[task][0]
+    replies = [(record.answer.confidence, _reply_scores(record)) for record in records]
+    sure = [(confidence, scores) for confidence, scores in replies if confidence is not None]
+    told = {}
+    if sure:
+        confidences = [confidence for confidence, _ in sure]
+        told["aurc"] = aurc(confidences, [1 - scores[quality] for _, scores in sure])
+        right = [hit for _, scores in sure if (hit := is_right(task, scores)) is not None]
+        if right:
+            told["ece"] = ece(confidences, right)
+    withheld = [record for record in records if record.answer.withheld]
+    if withheld:
+        told["withheld_rate"] = len(withheld) / len(records)
+    if withheld or any(not record.example.answers for record in records):
+        told["always_abstain"] = fmean(not record.example.answers for record in records)
+        told["never_withhold"] = fmean(scores[quality] for _, scores in replies)
+    return told
+
+
+def _reply_scores(record: Record) -> dict[str, float]:
+    """The task's scores of what the model replied, withheld or not."""
+    answer = record.answer
+    said = replace(answer, text=answer.unsaid, abstained=False) if answer.withheld else answer
+    return _task_scores(record.example, said)

@@ -27,6 +27,11 @@ METRICS = {
     "abstention_rate": ("abstained", "questions that got no answer"),
     "answerable_answered": ("answerable, answered", "questions with an answer that got one"),
     "unanswerable_abstained": ("unanswerable, abstained", "questions without an answer that got none"),
+    "withheld_rate": ("withheld", "replies that were not sure enough to be said"),
+    "always_abstain": ("always abstaining", "quality if every question were abstained from"),
+    "never_withhold": ("never withholding", "quality if no reply were withheld"),
+    "aurc": ("AURC", "mistakes among the surest replies, averaged over how many are given; less is better"),
+    "ece": ("ECE", "how far confidences are from the share of right replies; less is better"),
 }
 
 

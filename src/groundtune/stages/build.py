@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import groundtune
 from groundtune.approach import Approach
-from groundtune.cases import LeaveOneOut, holds_evidence
+from groundtune.calibration import Calibration
+from groundtune.cases import LeaveOneOut, NearestCases, holds_evidence, solved_cases
 from groundtune.config import ApproachTable
 from groundtune.errors import UserError
 from groundtune.measure.prompting import candidate_templates, choose_template
 from groundtune.models.backend import TunableBackend
 from groundtune.project import Project
-from groundtune.prompts import Shot, Template, trained
+from groundtune.prompts import Shot, Template, case_candidates, trained
 from groundtune.stages.data import file_digest, open_examples, split_stage, train_examples
-from groundtune.types import EVERYONE, Example, Json, Passage
+from groundtune.types import EVERYONE, Example, Json, Passage, Retriever
 from groundtune.workspace import digest
 
 LOOKED_AT = 5  # passages among which a shot's gold passage is looked for
@@ -31,23 +33,27 @@ def prompts_stage(project: Project) -> Json:
     if done is not None:
         return done
     templates, asked = _candidates(project)
+    for_cases = case_candidates(facts["task"])
     if table.name != "auto":
         names = [template.name for template in templates]
         if table.name not in names:
             raise UserError(f'[prompt] name = "{table.name}" is unknown; one of: auto, {", ".join(names)}')
         templates = [templates[names.index(table.name)]]
+        for_cases = [template for template in for_cases if template.plain == templates[0].plain]
     result: Json = {}
     for kind in _kinds(project):
+        compared = for_cases if kind == "cases" else templates
         plain = Approach(
             name=f"base, {kind}",
             generator=project.backend.generator(),
-            template=templates[0],
-            retriever=LeaveOneOut(project.retriever, train_examples(project)) if kind == "context" else None,
+            template=compared[0],
+            retriever=_retriever(project, on_train=True) if kind == "context" else None,
             k=project.config.retrieve.k,
             max_tokens=max_tokens(project),
             choices=tuple(facts["choices"]),
+            cases=_cases(project, on_train=True) if kind == "cases" else None,
         )
-        choice = choose_template(plain, templates, asked, project.progress, project.config.decide.quality)
+        choice = choose_template(plain, compared, asked, project.progress, project.config.decide.quality)
         result[kind] = {"template": asdict(choice.best), "scores": choice.scores, "n": choice.n}
         project.progress.say(f"prompt for the base model, {kind}: {choice.best.name} of {_scores(choice.scores)}")
     project.workspace.finish("prompts", inputs, result)
@@ -67,27 +73,70 @@ def _candidates(project: Project) -> tuple[list[Template], list[Example]]:
     return candidate_templates(train, _gold(project), config.prompt.candidates_on, config.examples.seed)
 
 
-def approach(project: Project, name: str, training: int = 0) -> Approach:
+def approach(project: Project, name: str, training: int = 0, *, on_train: bool = False) -> Approach:
     """One row of the comparison as it was last built: the adapter and the prompts stay, the index is as it is now.
 
-    training: which of several ([tune] seeds), where it is tuned. Raises UserError where it was not built yet.
+    training: which of several ([tune] seeds), where it is tuned. on_train: as it is asked train questions, which must
+    not find themselves, and without a calibration, which those are for. Raises UserError where it was not built yet.
     """
     row = project.config.approaches[name]
     tuned = row.generator == "tuned"
-    facts, made = project.workspace.last("split"), project.workspace.last("tune" if tuned else "prompts")
-    kind = "context" if row.retriever else "closed"
-    if not facts or not made.get("adapters" if tuned else kind):
-        raise UserError(f"{name} is not built yet", 'run "groundtune run" first')
-    adapter = project.workspace.adapter(adapter_of(made, kind, training)["adapter"]) if tuned else None
+    facts, made = project.workspace.last("split"), made_for(project, name, training)
+    adapter = project.workspace.adapter(made) if tuned else None
     return Approach(
         name=name,
         generator=project.backend.generator(adapter),
-        template=trained(facts["task"]) if tuned else _current(project, read_template(made[kind]["template"])),
-        retriever=project.retriever if row.retriever else None,
+        template=trained(facts["task"]) if tuned else _current(project, read_template(made)),
+        retriever=_retriever(project, on_train=on_train) if row.reads == "context" else None,
         k=project.config.retrieve.k,
         max_tokens=max_tokens(project),
         choices=tuple(facts["choices"]),
+        calibration=None if on_train else _calibration(project, name, training, digest(made)),
+        abstain_below=project.config.prompt.abstain_below,
+        cases=_cases(project, on_train=on_train) if row.reads == "cases" else None,
     )
+
+
+def made_for(project: Project, name: str, training: int = 0) -> Any:
+    """What was made for an approach: the name of its adapter, or its template as it stands in the prompts' mark.
+
+    Raises UserError where it was not made yet.
+    """
+    row = project.config.approaches[name]
+    tuned = row.generator == "tuned"
+    kind = row.reads
+    made = project.workspace.last("tune" if tuned else "prompts")
+    if not project.workspace.last("split") or not made.get("adapters" if tuned else kind):
+        raise UserError(f"{name} is not built yet", 'run "groundtune run" first')
+    return adapter_of(made, kind, training)["adapter"] if tuned else made[kind]["template"]
+
+
+def _retriever(project: Project, *, on_train: bool) -> Retriever:
+    """on_train: a train question does not find its own solved case."""
+    return LeaveOneOut(project.retriever, train_examples(project)) if on_train else project.retriever
+
+
+def _cases(project: Project, *, on_train: bool) -> NearestCases:
+    """The train examples that everyone may read about, to be looked up.
+
+    on_train: a train question finds none that repeats it.
+    """
+    examples = open_examples(project, EVERYONE)
+    retriever = project.retriever_of_cases(solved_cases(examples))
+    return NearestCases(
+        LeaveOneOut(retriever, examples) if on_train else retriever, examples, project.config.retrieve.cases
+    )
+
+
+def calibration_mark(name: str, training: int = 0) -> str:
+    """What the calibration of one training of an approach is kept as in the workspace."""
+    return f"calibration-{name}.{training}"
+
+
+def _calibration(project: Project, name: str, training: int, of: str) -> Calibration | None:
+    """of: the digest of what was made for the approach; a calibration of anything else is none of this one."""
+    fitted = project.workspace.last(calibration_mark(name, training))
+    return Calibration(fitted["slope"], fitted["intercept"]) if fitted.get("of") == of else None
 
 
 def adapter_of(made: Json, kind: str, training: int = 0) -> Json:
@@ -119,17 +168,20 @@ def build_inputs(project: Project) -> str:
     models = [(table.name, _weights_digest(table.name)) for table in (config.model, config.embedder)]
     train = file_digest(project.workspace.train)
     fitted = project.workspace.last("retrieval")
-    return digest([models, config.model.base_url, config.retrieve, fitted, index, train, groundtune.__version__])
+    retrieve = config.retrieve.model_dump(exclude={"cases"})  # which no adapter depends on
+    return digest([models, config.model.base_url, retrieve, fitted, index, train, groundtune.__version__])
 
 
 def prompts_inputs(project: Project) -> str:
     """The digest of all that the choice of prompts depends on."""
     config = project.config
-    return digest([build_inputs(project), config.prompt, config.decide.quality, _kinds(project), config.examples.seed])
+    prompt = config.prompt.model_dump(exclude={"abstain_below"})
+    cases = config.retrieve.cases if "cases" in _kinds(project) else None
+    return digest([build_inputs(project), prompt, cases, config.decide.quality, _kinds(project), config.examples.seed])
 
 
 def _kinds(project: Project) -> list[str]:
-    return sorted({"context" if row.retriever else "closed" for row in rows(project, "base").values()})
+    return sorted({row.reads for row in rows(project, "base").values()})
 
 
 def max_tokens(project: Project) -> int:

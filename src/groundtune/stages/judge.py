@@ -20,15 +20,16 @@ from groundtune.report import PromptChoice, ReportContext, Training, html, markd
 from groundtune.stages.build import (
     adapter_of,
     approach,
-    prompts_inputs,
+    calibration_mark,
     prompts_stage,
     read_template,
     rows,
     untunable,
 )
+from groundtune.stages.calibration import built_inputs, calibration_stage
 from groundtune.stages.data import file_digest, split_stage, test_examples
 from groundtune.stages.synthesis import check_recipe
-from groundtune.stages.tuning import tune_inputs, tune_stage
+from groundtune.stages.tuning import tune_stage
 from groundtune.types import Example, Json, LeftOut
 from groundtune.workspace import digest, read_json, write_json, write_text
 
@@ -47,6 +48,7 @@ def measure_stage(project: Project) -> None:
     tune_stage(project)
     test = test_examples(project)
     for name in rows(project):
+        calibration_stage(project, name)
         run = _run(project, name)
         path = project.workspace.records(name)
         if project.workspace.done(f"measure-{name}", run) is not None and path.exists():
@@ -106,12 +108,19 @@ def visible_difference(project: Project) -> float:
 
 def _run(project: Project, name: str) -> str:
     """The digest of all that an approach's answers depend on."""
-    row = rows(project)[name]
-    tuned = row.generator == "tuned"
-    built = tune_inputs(project) if tuned else prompts_inputs(project)
-    made = project.workspace.done("tune" if tuned else "prompts", built)
+    prompt = project.config.prompt
+    calibration = project.workspace.last(calibration_mark(name))
     test = file_digest(project.workspace.test)
-    return digest([built, row, made, test, project.config.measure, project.config.prompt.max_tokens])
+    return digest(
+        [
+            built_inputs(project, name),
+            calibration,
+            prompt.abstain_below,
+            test,
+            project.config.measure,
+            prompt.max_tokens,
+        ]
+    )
 
 
 def _facts(project: Project, name: str) -> Facts:
@@ -119,8 +128,7 @@ def _facts(project: Project, name: str) -> Facts:
 
     row = rows(project)[name]
     measured = project.workspace.done(f"measure-{name}", _run(project, name)) or {}
-    kind = "context" if row.retriever else "closed"
-    tuned = adapter_of(project.workspace.last("tune"), kind) if row.generator == "tuned" else None
+    tuned = adapter_of(project.workspace.last("tune"), row.reads) if row.generator == "tuned" else None
     synced = project.workspace.last("sync")
     train_seconds = tuned["seconds"] if tuned else 0.0
     p50, p95 = np.percentile(measured["latency_ms"], [50, 95])
@@ -137,7 +145,7 @@ def _facts(project: Project, name: str) -> Facts:
             table.price_per_million_tokens,
         ),
         train_seconds=train_seconds,
-        update_seconds=synced["update_seconds"] if row.retriever else (train_seconds or None),
+        update_seconds=synced["update_seconds"] if row.reads == "context" else (train_seconds or None),
         peak_memory_mb=measured["peak_memory_mb"],
         tokens_per_question=measured["tokens"],
     )

@@ -46,7 +46,8 @@ def retrieval_stage(project: Project) -> Json:
     if table.kind == "lexical" or not (weighs or project.config.embedder.tune):
         return {}
     train = file_digest(project.workspace.train)
-    inputs = digest([project.index.digest(), train, project.index.embedder.name, project.config.embedder, table])
+    settings = table.model_dump(exclude={"cases"})
+    inputs = digest([project.index.digest(), train, project.index.embedder.name, project.config.embedder, settings])
     done = project.workspace.done("retrieval", inputs)
     if done is not None:
         return done

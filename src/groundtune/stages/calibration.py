@@ -1,0 +1,83 @@
+"""How sure each approach's model must be: fitted on train examples that nothing else has learnt from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from groundtune.approach import Approach
+from groundtune.calibration import fit
+from groundtune.metrics import is_right, score
+from groundtune.project import Project
+from groundtune.stages.build import approach, calibration_mark, made_for, max_tokens, prompts_inputs, rows
+from groundtune.stages.data import DECIDING_FEWEST, open_examples, tuning_split
+from groundtune.stages.tuning import tune_inputs, tuning_reader
+from groundtune.types import EVERYONE, Answer, Example, Json
+from groundtune.workspace import digest
+
+
+def calibration_stage(project: Project, name: str, training: int = 0) -> Json:
+    """The calibration of an approach that is built, kept in the workspace; empty where there is nothing to fit it on.
+
+    training: which of several, where it is tuned.
+    """
+    inputs = digest([built_inputs(project, name), max_tokens(project), project.config.examples.seed])
+    mark = calibration_mark(name, training)
+    done = project.workspace.done(mark, inputs)
+    if done is not None:
+        return done
+    project.workspace.begin(mark)
+    built = approach(project, name, training, on_train=True)
+    result, why_not = _fitted(project, built)
+    if result:
+        result["of"] = digest(made_for(project, name, training))
+    if why_not:
+        silent = project.config.prompt.abstain_below is not None
+        none_withheld = ", so none of its answers is withheld" if silent else ""
+        project.progress.say(f"{name}: confidence is not calibrated: {why_not}{none_withheld}")
+    project.workspace.finish(mark, inputs, result)
+    return result
+
+
+def built_inputs(project: Project, name: str) -> str:
+    """The digest of all that an approach is built from."""
+    tuned = rows(project)[name].generator == "tuned"
+    inputs = tune_inputs(project) if tuned else prompts_inputs(project)
+    made = project.workspace.done("tune" if tuned else "prompts", inputs)
+    return digest([inputs, rows(project)[name], made])
+
+
+def _fitted(project: Project, built: Approach) -> tuple[Json, str]:
+    """A calibration, or why there is none."""
+    if built.template.task == "text":
+        return {}, "a longer text is neither right nor wrong"
+    examples = _deciding(project, built)
+    if len(examples) < DECIDING_FEWEST:
+        return {}, f"too few train examples to keep {DECIDING_FEWEST} of them from tuning"
+    answers = _asked(built, examples)
+    known = [
+        (answer.confidence, bool(is_right(example.task, score(example, answer))))
+        for example, answer in zip(examples, answers, strict=False)
+        if answer.confidence is not None
+    ]
+    if len(known) < DECIDING_FEWEST:
+        return {}, "the model does not tell how sure it is"
+    confidences, right = zip(*known, strict=True)
+    return {**asdict(fit(confidences, right)), "n": len(known)}, ""
+
+
+def _deciding(project: Project, built: Approach) -> list[Example]:
+    """What tuning did not learn from, everyone may read about, and the prompt does not show."""
+    _, deciding = tuning_split(project, open_examples(project, tuning_reader(project)))
+    everyone = {example.id for example in open_examples(project, EVERYONE)}
+    shown = {shot.question for shot in built.template.shots}
+    return [example for example in deciding if example.id in everyone and example.question not in shown]
+
+
+def _asked(built: Approach, examples: Sequence[Example]) -> list[Answer]:
+    """The answers; no more than the first few where none of them tells a confidence."""
+    questions = [example.question for example in examples]
+    first = built.answer(questions[:DECIDING_FEWEST])
+    if all(answer.confidence is None for answer in first):
+        return first
+    return [*first, *built.answer(questions[DECIDING_FEWEST:])]
