@@ -104,7 +104,8 @@ def test_json_is_alone_on_standard_output_and_the_rest_on_standard_error(
     assert len(told["sync"]["added"]) == 12
     assert (told["plan"]["train"], told["plan"]["test"]) == (24, 12)
     assert told["plan"]["training"]["steps"] > 0
-    assert told["tune"]["steps"] == told["tune"]["plan"]["steps"]
+    (trained,) = told["tune"]["adapters"]["both"]
+    assert trained["steps"] == trained["plan"]["steps"]
     verdict = json.loads((config.parent / ".groundtune" / "verdict.json").read_text())
     assert told["run"] == verdict
     assert told["report"]["approaches"].keys() == verdict["approaches"].keys()

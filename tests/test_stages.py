@@ -440,3 +440,15 @@ def test_a_disk_that_is_full_at_any_stage_is_said_and_the_run_goes_on_with_more_
 
     assert list(run(config)["approaches"]) == FOUR
     assert len(messages) >= 3, messages
+
+
+def test_a_test_set_of_ones_own_is_asked_and_nothing_else_is_held_out(tiny: Tiny, tmp_path: Path) -> None:
+    config = small.project(tmp_path / "shop", tiny)
+    lines = (config.parent / "questions.jsonl").read_text().splitlines()
+    (config.parent / "own.jsonl").write_text("".join(line + "\n" for line in lines[-12:]))
+    config.write_text(config.read_text().replace("[examples]\n", '[examples]\ntest_path = "own.jsonl"\n'))
+    project = opened(config)
+    stages.sync_stage(project)  # its gates find no leak
+    assert {example.id for example in held_out(project)} == {f"test/{e.id}" for e in project.loaded.examples[-12:]}
+    assert train_examples(project) == list(project.loaded.examples[:-12])
+    assert "12 train examples left out: nearly identical" in said(project)

@@ -90,6 +90,7 @@ class RetrieveTable(OpenTable):
 
 class ExamplesTable(Table):
     path: Path | None = None
+    test_path: Path | None = None  # a test set of your own; without one, a part of `path` is held out
     task: Literal[Task, "auto"] = "auto"
     format: str = "auto"
     columns: dict[str, str] = Field(default_factory=dict)  # CSV, TSV, Parquet: our name -> their column
@@ -121,7 +122,7 @@ class TuneTable(Table):
     try_rates: tuple[Annotated[float, Field(gt=0)], ...] = ()  # instead: the best of these on held-out train examples
     batch: int = Field(default=8, ge=1)
     gold_share: float = Field(default=0.9, ge=0, le=1)  # of the context rows; the rest teach abstention
-    alone_share: float = Field(default=0.0, ge=0, le=1)  # of the context prompts that hold the gold passage alone
+    alone_share: float = Field(default=0.5, ge=0, le=1)  # of the context prompts that hold the gold passage alone
     closed_share: float = Field(default=0.25, ge=0, le=1)  # of the questions, asked without passages as well
     documents_share: float = Field(default=0.15, ge=0, le=1)  # of the passages, read as text: knowledge only
     made_from: int = Field(default=400, ge=1)  # "documents": passages that questions are made from, at the most
@@ -274,12 +275,17 @@ def _anchored(config: Config, folder: Path) -> Config:
         path = table.options.get("path")
         return table.model_copy(update={"path": str(anchored(path))}) if isinstance(path, str) else table
 
-    examples, reranker, writer = config.examples.path, config.retrieve.reranker, config.writer
+    examples, reranker, writer = config.examples, config.retrieve.reranker, config.writer
     return config.model_copy(
         update={
             "workspace": WorkspaceTable(path=anchored(config.workspace.path)),
             "sources": tuple(map(source, config.sources)),
-            "examples": config.examples.model_copy(update={"path": examples and anchored(examples)}),
+            "examples": examples.model_copy(
+                update={
+                    "path": examples.path and anchored(examples.path),
+                    "test_path": examples.test_path and anchored(examples.test_path),
+                }
+            ),
             "model": config.model.model_copy(update={"name": model(config.model.name)}),
             "writer": writer and writer.model_copy(update={"name": model(writer.name)}),
             "retrieve": config.retrieve.model_copy(update={"reranker": reranker and model(reranker)}),

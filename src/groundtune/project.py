@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 from groundtune import parse, plug
 from groundtune.config import Config
@@ -28,6 +29,7 @@ from groundtune.types import (
     Reranker,
     Retriever,
     Source,
+    Task,
     Unchanged,
 )
 from groundtune.workspace import Workspace, digest, writing
@@ -53,16 +55,28 @@ class Project:
     @cached_property
     def loaded(self) -> Loaded:
         """The examples as they are in the user's file."""
-        table = self.config.examples
-        if table.path is None:
+        path = self.config.examples.path
+        if path is None:
             raise UserError("[examples] path is missing", "name the file of your examples (docs/examples.md)")
-        return read_examples(table.path, format=table.format, task=table.task, columns=table.columns)
+        return self._read(path, self.config.examples.task)
+
+    @cached_property
+    def loaded_test(self) -> Loaded | None:
+        """The examples of the user's own test set, of the same task; None where a part of the others is held out."""
+        path = self.config.examples.test_path
+        return None if path is None else self._read(path, self.loaded.task)
+
+    def _read(self, path: Path, task: Task | Literal["auto"]) -> Loaded:
+        table = self.config.examples
+        return read_examples(path, format=table.format, task=task, columns=table.columns)
 
     @cached_property
     def sources(self) -> dict[str, Source]:
         """The sources of the config by name; the examples' own documents (SQuAD, BEIR) where it names none."""
         if not self.config.sources:
-            return {EXAMPLES: InMemory(self.loaded.documents)} if self.loaded.documents else {}
+            loaded = [self.loaded, *([self.loaded_test] if self.loaded_test else [])]
+            documents = {document.id: document for one in loaded for document in one.documents}
+            return {EXAMPLES: InMemory(tuple(documents.values()))} if documents else {}
         return {
             name: plug.make("sources", table.kind, table.options, parse, where="[[sources]]")
             for name, table in self.config.named_sources.items()

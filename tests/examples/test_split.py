@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from groundtune.errors import UserError
 from groundtune.examples.leaks import find_leaks
-from groundtune.examples.split import split
+from groundtune.examples.split import split, split_as_given
 from groundtune.types import Evidence, Example, Question, Task
 
 WORDS = ("amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "heron", "ivory", "jolly", "karst", "lemon")
@@ -152,3 +153,41 @@ def test_train_splits_again_into_a_part_held_out_of_it() -> None:
     assert set(inner.train) < set(made.train)
     assert set(inner.test) < set(made.train)
     assert 0 < len(inner.test) <= 24
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    many_examples(), many_examples(), st.sampled_from(["knowledge", "skill"]), st.integers(1, 30), st.integers()
+)  # fmt: skip
+def test_a_test_set_of_ones_own_takes_from_train_what_would_give_it_away(
+    train: list[Example], test: list[Example], question: Question, most: int, seed: int
+) -> None:
+    asked = [replace(one, question=words(int(one.id[1:]) + 60)) for one in test]  # no question is on both sides yet
+    asked[0] = replace(asked[0], question=train[0].question.upper())
+    try:
+        made = split_as_given(train, asked, question=question, test_most=most, seed=seed)
+    except UserError as error:
+        assert "is left" in error.message
+        return
+    groups = {one.group for one in asked if one.group != one.id}
+    assert train[0] not in made.train
+    assert {one.id for one in made.test} <= {f"test/{one.id}" for one in asked}
+    assert len(made.test) == min(most, len(asked))
+    assert groups.isdisjoint(one.group for one in made.train)
+    assert question == "knowledge" or documents(made.train).isdisjoint(documents(tuple(asked)))
+    assert {one.id for one in made.train} <= {one.id for one in train}
+    assert "left out" in made.notes[-1]
+
+
+def test_a_test_set_with_the_same_numbers_as_ids_costs_train_nothing() -> None:
+    train, test = (
+        [example(n) for n in range(20)],
+        [replace(example(n + 50), id=f"e{n}", group=f"e{n}") for n in range(20)],
+    )
+    made = split_as_given(train, test, question="skill", test_most=5, seed=1)
+    assert made.train == tuple(train)
+    assert len(made.test) == 5
+    assert made.notes == (
+        "train: 20 examples; test: 5 examples of the file for it",
+        "15 test examples not asked: test_most caps the test",
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 
 from groundtune.errors import UserError
@@ -44,6 +44,44 @@ def split(examples: Sequence[Example], *, question: Question, test_share: float,
     train = tuple(example for example in examples if example.id not in kept_back)
     test = tuple(example for layer in zip_longest(*held_out) for example in layer if example is not None)[:test_most]
     return Split(train, test, _notes(train, test, len(groups) - len(held_out), len(held_out), len(kept_back), twins))
+
+
+def split_as_given(
+    train: Sequence[Example], test: Sequence[Example], *, question: Question, test_most: int, seed: int
+) -> Split:
+    """The user's own two sides, made safe: train loses what would give a test example away.
+
+    That is every train example that hangs together with a test example as in `split`: of its group, nearly identical
+    or, with "skill", about one of its evidence documents. Test examples get ids that begin with "test/". Of more than
+    `test_most`, the groups give one each in turn, in the order of the seed. Raises UserError where nothing is left to
+    learn from.
+    """
+    asked = [_of_test(example) for example in test]
+    ids = {example.id for example in asked}
+    groups, _ = _groups([*train, *asked], question, seed)
+    held_out = [found for group in groups if (found := [example for example in group if example.id in ids])]
+    alike = {example.id for group in groups if ids & {example.id for example in group} for example in group}
+    kept = tuple(example for example in train if example.id not in alike)
+    if not kept:
+        raise UserError(
+            f"none of {count(len(train), 'train example')} is left: each belongs to a group or a document of the test",
+            f"leave [examples] test_path out: then a part is held out ({PAGE})",
+        )
+    layers = (example for layer in zip_longest(*held_out) for example in layer if example is not None)
+    chosen = tuple(layers)[:test_most]
+    notes = [f"train: {count(len(kept), 'example')}; test: {count(len(chosen), 'example')} of the file for it"]
+    if len(chosen) < len(test):
+        notes.append(f"{count(len(test) - len(chosen), 'test example')} not asked: test_most caps the test")
+    if len(kept) < len(train):
+        left = count(len(train) - len(kept), "train example")
+        notes.append(f"{left} left out: nearly identical to one of the test, of its group or about its documents")
+    return Split(kept, chosen, tuple(notes))
+
+
+def _of_test(example: Example) -> Example:
+    """The example under an id, and where it is in no group under a group, that no train example has."""
+    name = f"test/{example.id}"
+    return replace(example, id=name, group=name if example.group == example.id else example.group)
 
 
 def _groups(examples: Sequence[Example], question: Question, seed: int) -> tuple[list[list[Example]], int]:

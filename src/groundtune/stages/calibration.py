@@ -21,7 +21,8 @@ def calibration_stage(project: Project, name: str, training: int = 0) -> Json:
 
     training: which of several, where it is tuned.
     """
-    inputs = digest([built_inputs(project, name), max_tokens(project), project.config.examples.seed])
+    withholds = project.config.prompt.abstain_below is not None
+    inputs = digest([built_inputs(project, name), max_tokens(project), project.config.examples.seed, withholds])
     mark = calibration_mark(name, training)
     done = project.workspace.done(mark, inputs)
     if done is not None:
@@ -32,8 +33,7 @@ def calibration_stage(project: Project, name: str, training: int = 0) -> Json:
     if result:
         result["of"] = digest(made_for(project, name, training))
     if why_not:
-        silent = project.config.prompt.abstain_below is not None
-        none_withheld = ", so none of its answers is withheld" if silent else ""
+        none_withheld = ", so none of its answers is withheld" if withholds else ""
         project.progress.say(f"{name}: confidence is not calibrated: {why_not}{none_withheld}")
     project.workspace.finish(mark, inputs, result)
     return result
@@ -48,9 +48,11 @@ def built_inputs(project: Project, name: str) -> str:
 
 
 def _fitted(project: Project, built: Approach) -> tuple[Json, str]:
-    """A calibration, or why there is none."""
+    """A calibration, or why there is none where one could be expected."""
     if built.template.task == "text":
         return {}, "a longer text is neither right nor wrong"
+    if built.template.task == "qa" and built.abstain_below is None:
+        return {}, ""  # nothing is withheld by it, so the questions that it takes are saved
     examples = _deciding(project, built)
     if len(examples) < DECIDING_FEWEST:
         return {}, f"too few train examples to keep {DECIDING_FEWEST} of them from tuning"

@@ -11,7 +11,7 @@ from pathlib import Path
 from groundtune.cases import solved_cases
 from groundtune.errors import UserError
 from groundtune.examples.leaks import find_leaks, gate
-from groundtune.examples.split import split
+from groundtune.examples.split import Split, split, split_as_given
 from groundtune.examples.store import from_row, to_row
 from groundtune.index.store import Store
 from groundtune.index.sync import Summary, known_of, sync
@@ -31,47 +31,55 @@ NAMED = 10  # documents that a sync names one by one
 def split_stage(project: Project) -> Json:
     """Train and test examples, apart from here on: nothing before `measure` opens the test file."""
     table = project.config.examples
-    inputs = digest([table, project.config.question, file_digest(table.path)])
+    inputs = digest([table, project.config.question, file_digest(table.path), file_digest(table.test_path)])
     done = project.workspace.done("split", inputs)
     if done is not None:
         return done
-    loaded = project.loaded
-    if loaded.retrieval_only:
+    given = [one for one in (project.loaded, project.loaded_test) if one is not None]
+    examples = [example for one in given for example in one.examples]
+    if any(one.retrieval_only for one in given):
         raise UserError(
             f"{table.path}: its questions have evidence but no answers, so there is nothing to tune on or to score",
             "give the questions answers (docs/examples.md)",
         )
-    parts = split(
-        loaded.examples,
-        question=project.config.question,
-        test_share=table.test_share,
-        test_most=table.test_most,
-        seed=table.seed,
-    )
-    if project.config.question == "skill" and project.config.sources and not any(e.evidence for e in loaded.examples):
+    parts = _parts(project)
+    if project.config.question == "skill" and project.config.sources and not any(e.evidence for e in examples):
         raise UserError(
             f'[examples] question = "skill", but no example in {table.path} names a document that it is about',
             'without that, tuning cannot be kept from the test\'s documents: add "evidence", or ask for knowledge',
         )
+    notes = [*(note for one in given for note in one.notes), *parts.notes]
     project.workspace.begin("split")
     write_jsonl(project.workspace.train, [to_row(example) for example in parts.train])
     write_jsonl(project.workspace.test, [to_row(example) for example in parts.test])
     trained_on = {piece.document for example in parts.train for piece in example.evidence}
-    others = {piece.document for example in loaded.examples for piece in example.evidence}
+    others = {piece.document for example in examples for piece in example.evidence}
+    task = project.loaded.task
     result = {
-        "task": loaded.task,
-        "notes": [*loaded.notes, *parts.notes],
+        "task": task,
+        "notes": notes,
         "train": len(parts.train),
         "test": len(parts.test),
         "test_groups": len({example.group for example in parts.test}),
-        "choices": sorted({a for e in loaded.examples for a in e.answers}) if loaded.task == "labels" else [],
+        "choices": sorted({answer for e in examples for answer in e.answers}) if task == "labels" else [],
         "held_out_documents": sorted(others - trained_on),
         "longest_answer": _longest_answer(parts.train),
     }
     project.workspace.finish("split", inputs, result)
-    for note in (*loaded.notes, *parts.notes):
+    for note in notes:
         project.progress.say(note)
     return result
+
+
+def _parts(project: Project) -> Split:
+    """Train and test: the user's own test set, or a part of the examples that is held out."""
+    table, question, examples = project.config.examples, project.config.question, project.loaded.examples
+    if project.loaded_test is None:
+        return split(
+            examples, question=question, test_share=table.test_share, test_most=table.test_most, seed=table.seed
+        )
+    test = project.loaded_test.examples
+    return split_as_given(examples, test, question=question, test_most=table.test_most, seed=table.seed)
 
 
 def sync_stage(project: Project, *, rebuild: bool = False) -> Summary:
