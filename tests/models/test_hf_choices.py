@@ -34,6 +34,15 @@ def begun(model: Any, row: list[int], choice: Tokens) -> float:
     return float(sum(logprobs[len(row) - 1 + n, token] for n, token in enumerate(choice)).exp())
 
 
+def going_on(model: Any, row: list[int], token: int) -> Tokens:
+    """The token, and what the model says behind it."""
+    said = [token]
+    with torch.inference_mode():
+        for _ in range(2):
+            said.append(int(model(torch.tensor([[*row, *said]])).logits[0, -1].argmax()))
+    return tuple(said)
+
+
 def test_they_are_those_of_each_choice_read_alone(model: Any) -> None:
     rng = random.Random(2)
     choices = [(5,), (5, 6, 7), (5, 6, 8), (9, 5), (9, 5, 4, 3, 2), (11,)]
@@ -59,6 +68,30 @@ def test_many_choices_and_prompts_that_share_a_beginning_change_nothing(model: A
     for row, shares in zip(rows, together, strict=True):
         assert sum(shares) == pytest.approx(1)
         assert shares == pytest.approx(probabilities(model, [row], [choices])[0], abs=1e-4)
+
+
+def test_where_the_model_is_sure_unlikely_choices_stay_unread_and_the_best_is_the_same(folder: Path) -> None:
+    rng = random.Random(4)
+    model: Any = AutoModelForCausalLM.from_pretrained(folder)
+    model.eval()
+    with torch.no_grad():
+        model.get_output_embeddings().weight.mul_(100)
+    rows = [[rng.randrange(1, 400) for _ in range(9)] for _ in range(8)]
+    choices = [[going_on(model, row, first) for first in range(1, 78)] for row in rows]
+    counted = []
+    handle = model.register_forward_pre_hook(
+        lambda _, given, named: counted.append(named["input_ids"].numel()), with_kwargs=True
+    )
+
+    found = probabilities(model, rows, choices)
+    handle.remove()
+
+    assert sum(counted) < 8 * 9 + 8 * 77 * 2 / 2  # half of all their tokens
+    for row, some, shares in zip(rows, choices, found, strict=True):
+        alone = [begun(model, row, choice) for choice in some]
+        assert shares.index(max(shares)) == alone.index(max(alone))
+        assert sum(shares) == pytest.approx(1)
+        assert max(shares) == pytest.approx(max(alone) / sum(alone), rel=0.012)
 
 
 def test_a_prompt_with_choices_is_answered_with_its_share_as_confidence(folder: Path) -> None:

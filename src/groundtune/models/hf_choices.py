@@ -1,13 +1,15 @@
-"""How probable each of some choices is as the reply to a prompt: all are read at once, as a trie behind the prompt.
+"""How probable each of some choices is as the reply to a prompt: they are read at once, as a trie behind the prompt.
 
 A choice's probability is that the reply begins with its tokens and with those of no longer choice. No end is asked for:
-how a model goes on behind a label says nothing about the label.
+how a model goes on behind a label says nothing about the label. First the prompts are read, then only the choices whose
+first tokens are likely enough to matter: of 77 labels mostly a few.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +19,10 @@ from groundtune.models.hf_decoding import at_work, read
 from groundtune.models.hf_tree import Node, tree
 
 Tokens = tuple[int, ...]
+UNLIKELY = (
+    0.002  # of the probability that choices' first tokens have: what lies behind the least probable may stay unread
+)
+MOST_UNREAD = 0.01  # of the probability of all choices
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,31 +71,72 @@ def probabilities(
 ) -> list[list[float]]:
     """For each row, of each of its choices, in order; those of one row are 1 in all. Equal choices share theirs.
 
-    root: what all rows begin with, read before.
+    The most probable is exact. Where some choices stayed unread the others' probabilities are up to MOST_UNREAD too
+    small, and each unread one has its part of what its first token has. root: what all rows begin with, read before.
     """
-    tries = {tuple(some): Trie.of(some) for some in choices}
     order = sorted(range(len(rows)), key=lambda row: rows[row])
-    result: list[list[float]] = [[] for _ in rows]
     shared, own = tree([rows[row] for row in order], root)
-    nodes = list(shared)
-    owner: dict[int, int] = {}
-    for row, prompt in zip(order, own, strict=True):
-        both = [prompt, tries[tuple(choices[row])].behind(prompt)]
-        nodes += [node for node in both if node.ids]
-        owner |= {id(node): row for node in both}
-    logits: list[Any] = []
+    prompts = dict(zip(order, own, strict=True))
+    place = {id(node): row for row, node in prompts.items()}
     with at_work(model):
-        for node, found in read(model, nodes):
-            row = owner[id(node)]
-            logits.append(found)
-            trie = tries[tuple(choices[row])]
-            if sum(map(len, logits)) == len(trie.inner):
-                result[row] = _shares(trie.logprobs(torch.cat(logits)), choices[row])
-                logits.clear()
-    return result
+        begun = {place[id(node)]: found for node, found in read(model, [*shared, *own])}
+        first = {row: _first(begun[row], choices[row]) for row in order}
+        likely = {row: _likely(first[row], choices[row]) for row in order}
+        found = _read_choices(model, prompts, begun, likely)
+        unsure = {row: tuple(choices[row]) for row in order if _tells_too_little(found[row], first[row])}
+        found |= _read_choices(model, prompts, begun, unsure)
+    return [_shares(found[row], _unread(first[row], found[row]), choices[row]) for row in range(len(rows))]
 
 
-def _shares(logprobs: dict[Tokens, float], choices: Sequence[Tokens]) -> list[float]:
+def _first(logits: Any, choices: Sequence[Tokens]) -> dict[int, float]:
+    """The probability of each first token of the choices; logits: behind the prompt, (1, vocabulary)."""
+    tokens = sorted({choice[0] for choice in choices})
+    chances = (logits[0, tokens].double() - logits[0].double().logsumexp(-1)).exp()
+    return dict(zip(tokens, chances.tolist(), strict=True))
+
+
+def _likely(first: dict[int, float], choices: Sequence[Tokens]) -> tuple[Tokens, ...]:
+    """The choices behind the most probable first tokens, which have all but UNLIKELY of what all have."""
+    most = (1 - UNLIKELY) * sum(first.values())
+    read: set[int] = set()
+    for token in sorted(first, key=lambda token: (-first[token], token)):
+        if sum(first[one] for one in read) >= most and read:
+            break
+        read.add(token)
+    return tuple(choice for choice in choices if choice[0] in read)
+
+
+def _read_choices(
+    model: Any, prompts: dict[int, Node], begun: dict[int, Any], choices: dict[int, tuple[Tokens, ...]]
+) -> dict[int, dict[Tokens, float]]:
+    """For each row, of each of its choices, the log-probability. begun: what follows the prompts."""
+    tries = {some: Trie.of(some) for some in set(choices.values())}
+    nodes = {row: tries[some].behind(prompts[row]) for row, some in choices.items()}
+    logits = {row: begun[row] for row in nodes}
+    place = {id(node): row for row, node in nodes.items()}
+    for node, found in read(model, [node for node in nodes.values() if node.ids]):
+        logits[place[id(node)]] = torch.cat([begun[place[id(node)]], found])
+    return {row: tries[some].logprobs(logits[row]) for row, some in choices.items()}
+
+
+def _tells_too_little(logprobs: dict[Tokens, float], first: dict[int, float]) -> bool:
+    """Whether too much of the probability is unread, or an unread choice could be the most probable."""
+    unread = _unread(first, logprobs).values()
+    chances = [math.exp(logprob) for logprob in logprobs.values()]
+    return bool(unread) and (sum(unread) > MOST_UNREAD * sum(chances) or max(unread) > max(chances))
+
+
+def _unread(first: dict[int, float], read: Iterable[Tokens]) -> dict[int, float]:
+    """The first tokens behind which no choice was read, with their probabilities where they have any."""
+    known = {choice[0] for choice in read}
+    return {token: chance for token, chance in first.items() if token not in known and chance > 0}
+
+
+def _shares(logprobs: dict[Tokens, float], unread: dict[int, float], choices: Sequence[Tokens]) -> list[float]:
     highest = max(logprobs.values())
-    total = sum(math.exp(logprobs[choice] - highest) for choice in choices)
-    return [math.exp(logprobs[choice] - highest) / total for choice in choices]
+    behind = Counter(choice[0] for choice in choices)
+    part = {token: math.exp(math.log(chance) - highest) / behind[token] for token, chance in unread.items()}
+    chances = [
+        math.exp(logprobs[choice] - highest) if choice in logprobs else part.get(choice[0], 0.0) for choice in choices
+    ]
+    return [chance / sum(chances) for chance in chances]
