@@ -105,7 +105,7 @@ def test_without_gold_passages_the_examples_that_found_them_in_vain_learn_to_abs
     examples = [example(0, 0), example(1, 1), example(2, 2)]
     found = {one.question: [0, 1, 2] for one in examples}
 
-    rows = learn(material(examples, found), TuneTable(gold_share=0, closed_share=0))
+    rows = learn(material(examples, found), TuneTable(gold_share=0, closed_share=0, alone_share=0))
 
     abstaining = [row for row in rows if row.completion == f" {ABSTENTION}"]
     assert {row.example for row in abstaining} == {"e1", "e2"}  # whose passages have no room beside each other
@@ -228,7 +228,7 @@ def test_prompts_that_are_shared_have_the_same_right_passage_in_the_same_place()
     examples = [example(n, n % 2) for n in range(8)]
     found = {one.question: [0, 1] if n % 2 == 0 else [1, 0] for n, one in enumerate(examples)}
 
-    rows = learn(material(examples, found), TuneTable(gold_share=1, closed_share=0))
+    rows = learn(material(examples, found), TuneTable(gold_share=1, closed_share=0, alone_share=0))
 
     assert {row.example for row in rows} == {one.id for one in examples}
     for row in rows:
