@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -26,4 +27,8 @@ class TunableBackend(Backend, Protocol):
 
     def render(self, prompt: Prompt) -> str:
         """The text that the model reads for a prompt."""
+        ...
+
+    def losses(self, texts: Sequence[str], adapter: Path | None = None) -> list[list[float]]:
+        """For each text the negative log likelihood of its tokens, by the bare model or the one with an adapter."""
         ...

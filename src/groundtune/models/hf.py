@@ -97,6 +97,13 @@ class HFBackend:
             self._loaded = None
             return self.tokenizer, self._read_weights()
 
+    def losses(self, texts: Sequence[str], adapter: Path | None = None) -> list[list[float]]:
+        """For each text the negative log likelihood of its tokens, in nats (see hf_likelihood.py)."""
+        from groundtune.models.hf_likelihood import token_losses
+
+        with self.using(adapter) as model:
+            return token_losses(model, self.tokenizer, texts)
+
     def render(self, prompt: Prompt) -> str:
         """The text that the model reads for a prompt: in its chat template, or plain where there is none."""
         tokenizer = self.tokenizer
