@@ -25,10 +25,10 @@ class TunableBackend(Backend, Protocol):
         """The tokenizer and a copy of the bare model of its own, for training."""
         ...
 
-    def render(self, prompt: Prompt) -> str:
-        """The text that the model reads for a prompt."""
-        ...
-
     def losses(self, texts: Sequence[str], adapter: Path | None = None) -> list[list[float]]:
         """For each text the negative log likelihood of its tokens, by the bare model or the one with an adapter."""
+        ...
+
+    def render(self, prompt: Prompt) -> str:
+        """The text that the model reads for a prompt."""
         ...

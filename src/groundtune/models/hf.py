@@ -97,13 +97,6 @@ class HFBackend:
             self._loaded = None
             return self.tokenizer, self._read_weights()
 
-    def losses(self, texts: Sequence[str], adapter: Path | None = None) -> list[list[float]]:
-        """For each text the negative log likelihood of its tokens, in nats (see hf_likelihood.py)."""
-        from groundtune.models.hf_likelihood import token_losses
-
-        with self.using(adapter) as model:
-            return token_losses(model, self.tokenizer, texts)
-
     def render(self, prompt: Prompt) -> str:
         """The text that the model reads for a prompt: in its chat template, or plain where there is none."""
         tokenizer = self.tokenizer
@@ -121,6 +114,13 @@ class HFBackend:
             merged = {"role": "user", "content": f"{first['content']}\n\n{second['content']}"}
             text = tokenizer.apply_chat_template([merged, *rest], tokenize=False, add_generation_prompt=True)
         return text
+
+    def losses(self, texts: Sequence[str], adapter: Path | None = None) -> list[list[float]]:
+        """For each text the negative log likelihood of its tokens, in nats (see hf_likelihood.py)."""
+        from groundtune.models.hf_likelihood import token_losses
+
+        with self.using(adapter) as model:
+            return token_losses(model, self.tokenizer, texts)
 
     def _harmless(self, text: str) -> str:
         """The text with the model's control tokens broken up: words of a document must not end the user's turn."""
