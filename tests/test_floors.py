@@ -17,7 +17,8 @@ FILES = sorted(file for file in ROOT.rglob("*.py") if file.parent != ROOT or not
 FLOORS = [
     {"types", "errors"},
     {"config", "plug", "workspace", "execute", "prompts", "progress", "times", "tokens", "kernels"},
-    {"sources", "parse", "index", "retrieve", "models", "examples", "tune", "metrics", "stats", "demo", "calibration"},
+    {"sources", "parse", "index", "retrieve", "models", "examples", "tune", "metrics", "stats", "demo"}
+    | {"general", "calibration"},
     {"approach", "cases"},
     {"measure", "decide", "report", "project", "start", "doctor", "synthesis"},
     {"stages"},

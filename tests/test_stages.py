@@ -77,7 +77,7 @@ def test_four_approaches_answer_the_same_held_out_questions_and_end_in_a_verdict
 
     assert set(verdict) == {
         "question", "task", "approaches", "comparisons", "recommended", "probability_best", "undecided",
-        "examples_needed", "reasons", "flips", "run", "confidence", "leader", "unsettled",
+        "examples_needed", "reasons", "flips", "run", "confidence", "leader", "unsettled", "forgetting",
     }  # fmt: skip
     assert verdict["question"] == "knowledge"
     assert list(verdict["approaches"]) == FOUR

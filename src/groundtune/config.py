@@ -125,6 +125,8 @@ class TuneTable(Table):
     alone_share: float = Field(default=0.5, ge=0, le=1)  # of the context prompts that hold the gold passage alone
     closed_share: float = Field(default=0.25, ge=0, le=1)  # of the questions, asked without passages as well
     documents_share: float = Field(default=0.15, ge=0, le=1)  # of the passages, read as text: knowledge only
+    replay_share: float | None = Field(default=None, ge=0, lt=1)  # of the rows, general text; None: where it is needed
+    forget_most: float = Field(default=1.5, gt=0)  # times the perplexity of general text; more is too much
     made_from: int = Field(default=400, ge=1)  # "documents": passages that questions are made from, at the most
     made_each: int = Field(default=2, ge=1)  # "documents": questions that are written for each of them
     readers: tuple[str, ...] = ()  # groups whose documents tuning may read besides those that are open to everyone

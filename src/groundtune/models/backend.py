@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -22,6 +23,10 @@ class TunableBackend(Backend, Protocol):
 
     def fresh(self) -> tuple[Any, Any]:
         """The tokenizer and a copy of the bare model of its own, for training."""
+        ...
+
+    def losses(self, texts: Sequence[str], adapter: Path | None = None) -> list[list[float]]:
+        """For each text the negative log likelihood of its tokens, by the bare model or the one with an adapter."""
         ...
 
     def render(self, prompt: Prompt) -> str:

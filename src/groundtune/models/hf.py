@@ -115,6 +115,13 @@ class HFBackend:
             text = tokenizer.apply_chat_template([merged, *rest], tokenize=False, add_generation_prompt=True)
         return text
 
+    def losses(self, texts: Sequence[str], adapter: Path | None = None) -> list[list[float]]:
+        """For each text the negative log likelihood of its tokens, in nats (see hf_likelihood.py)."""
+        from groundtune.models.hf_likelihood import token_losses
+
+        with self.using(adapter) as model:
+            return token_losses(model, self.tokenizer, texts)
+
     def _harmless(self, text: str) -> str:
         """The text with the model's control tokens broken up: words of a document must not end the user's turn."""
         for token in self.tokenizer.all_special_tokens:

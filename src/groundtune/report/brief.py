@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from groundtune.report.context import ReportContext
+from groundtune.report.forgotten import forgotten_note, forgotten_sentences, forgotten_table
 from groundtune.report.sentences import asked, data_facts, headline, setting, signature, table_note
 from groundtune.report.standing import Standing
 from groundtune.report.table import approaches_table
@@ -33,6 +34,7 @@ def markdown(verdict: Json, context: ReportContext) -> str:
         ]
         blocks += ["## Comparisons", _table(["Better", "than", "by", "interval", "p"], rows)]
     blocks += _list("What would flip it", verdict.get("flips", ()))
+    blocks += _forgotten(verdict)
     blocks += _list("Data", [*data_facts(context), *context.notes])
     return "\n\n".join([*blocks, _plain(signature(standing, context))]) + "\n"
 
@@ -54,6 +56,18 @@ def _approaches(standing: Standing) -> str:
         for row in table.rows
     ]
     return _table(["Approach", *table.columns, *(["Best with probability"] if several else [])], rows)
+
+
+def _forgotten(verdict: Json) -> list[str]:
+    table = forgotten_table(verdict)
+    if not table.rows:
+        return []
+    rows = [
+        [row.name, *(f"{cell.value} ({cell.detail})" if cell.detail else cell.value for cell in row.cells)]
+        for row in table.rows
+    ]
+    said = _plain(" ".join(forgotten_sentences(verdict)))
+    return ["## What tuning forgot", said, _table(["Model", *table.columns], rows), forgotten_note(verdict)]
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

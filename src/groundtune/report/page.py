@@ -12,6 +12,7 @@ import jinja2
 from groundtune.report import wording
 from groundtune.report.cases import groups, tally
 from groundtune.report.context import ReportContext
+from groundtune.report.forgotten import forgotten_note, forgotten_sentences, forgotten_table
 from groundtune.report.plots import plots
 from groundtune.report.sentences import asked, data_facts, headline, setting, signature, table_note
 from groundtune.report.standing import Standing
@@ -38,6 +39,7 @@ def html(verdict: Json, records: Mapping[str, Sequence[Record]], context: Report
     """
     standing = Standing(verdict)
     act, number = headline(standing)
+    forgotten = forgotten_table(verdict)
     return _template().render(
         context=context,
         standing=standing,
@@ -55,6 +57,9 @@ def html(verdict: Json, records: Mapping[str, Sequence[Record]], context: Report
         groups=groups(standing, records),
         tally=tally(standing, records),
         metrics=metrics_table(standing),
+        forgotten=forgotten,
+        forgotten_note=forgotten_note(verdict) if forgotten.rows else "",
+        forgotten_sentences=forgotten_sentences(verdict),
         data_facts=data_facts(context),
         signature=signature(standing, context),
         colours={name: place % COLOURS for name, place in standing.place.items()},

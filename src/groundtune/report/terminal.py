@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from groundtune.report.forgotten import forgotten_sentences
 from groundtune.report.wording import percent
 from groundtune.types import Json
 
@@ -22,9 +23,14 @@ def terminal(verdict: Json) -> list[str]:
         )
     first = next(iter(verdict["approaches"].values()))["quality"]
     lines.append(f"(quality: {first['metric']} over {first['n']} held-out examples; question: {verdict['question']})")
-    for title, key in (("Why", "reasons"), ("What would flip it", "flips")):
-        if verdict.get(key):
-            lines += ["", f"{title}:", *(f"- {sentence}" for sentence in verdict[key])]
+    told = {
+        "Why": verdict.get("reasons"),
+        "What would flip it": verdict.get("flips"),
+        "What tuning forgot": forgotten_sentences(verdict),
+    }
+    for title, sentences in told.items():
+        if sentences:
+            lines += ["", f"{title}:", *(f"- {sentence}" for sentence in sentences)]
     return [*lines, ""]
 
 

@@ -165,7 +165,7 @@ def build_inputs(project: Project) -> str:
     """The digest of all that prompts and adapters are made from."""
     config = project.config
     index = project.index.digest()
-    models = [(table.name, _weights_digest(table.name)) for table in (config.model, config.embedder)]
+    models = [(table.name, weights_digest(table.name)) for table in (config.model, config.embedder)]
     train = file_digest(project.workspace.train)
     fitted = project.workspace.last("retrieval")
     retrieve = config.retrieve.model_dump(exclude={"cases"})  # which no adapter depends on
@@ -193,7 +193,7 @@ def hidden_documents(project: Project) -> set[str]:
     return set(split_stage(project)["held_out_documents"]) if project.config.question == "skill" else set()
 
 
-def _weights_digest(name: str) -> str:
+def weights_digest(name: str) -> str:
     """What a local model folder holds, so that another model put in its place is noticed; empty for other names."""
     folder = Path(name)
     files = sorted(folder.iterdir()) if folder.is_dir() else []

@@ -28,6 +28,7 @@ from groundtune.stages.build import (
 )
 from groundtune.stages.calibration import built_inputs, calibration_stage
 from groundtune.stages.data import file_digest, split_stage, test_examples
+from groundtune.stages.forgetting import forgetting_stage
 from groundtune.stages.synthesis import check_recipe
 from groundtune.stages.tuning import tune_stage
 from groundtune.types import Example, Json, LeftOut
@@ -46,6 +47,7 @@ def measure_stage(project: Project) -> None:
     """Records, latency and memory of every approach, on the same test examples."""
     prompts_stage(project)
     tune_stage(project)
+    forgetting_stage(project)
     test = test_examples(project)
     for name in rows(project):
         calibration_stage(project, name)
@@ -85,6 +87,7 @@ def decide_stage(project: Project) -> Json:
         task=facts["task"],
         run=digest([_run(project, name) for name in records]),
     ).to_json()
+    verdict["forgetting"] = forgetting_stage(project) if rows(project, "tuned") else []
     write_json(project.workspace.verdict, verdict)
     return verdict
 

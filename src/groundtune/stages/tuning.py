@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from groundtune.cases import holds_evidence, same_question
+from groundtune.config import TuneTable
 from groundtune.errors import UserError
+from groundtune.general import replayed_text
 from groundtune.models.backend import TunableBackend
 from groundtune.project import Project
 from groundtune.prompts import trained
 from groundtune.stages.build import build_inputs, hidden_documents, rows, untunable
 from groundtune.stages.data import open_examples, split_stage, train_examples, tuning_split
+from groundtune.stages.forgetting import REPLAYED, forgotten
 from groundtune.stages.synthesis import check_recipe, made_examples, paraphrased
 from groundtune.tune.recipes import Use, learn, uses
 from groundtune.tune.rows import Material, Row
@@ -29,8 +32,9 @@ if TYPE_CHECKING:
 def tune_stage(project: Project, *, plan_only: bool = False) -> Json | None:
     """The adapters of all tuned approaches; None where there are none. plan_only: says what the first would train.
 
-    Gives {"adapters": {use: [training, ...]}}: one training a seed, each with its folder's name, the kinds of its rows
-    and what trainer.Trained says.
+    Gives {"adapters": {use: [training, ...]}}: one training a seed, each with its folder's name, the kinds of its rows,
+    the share of general text among them, the training in whose place it was done because that forgot too much
+    (`without_replay`, else None), and what trainer.Trained says.
     """
     if note := untunable(project):
         if not rows(project):
@@ -45,32 +49,36 @@ def tune_stage(project: Project, *, plan_only: bool = False) -> Json | None:
     if done is not None:
         return _first(done)["plan"] if plan_only else done
     check_recipe(project)
-    trainers = _trainers(project, inputs)
+    lessons = _lessons(project)
     if plan_only:
-        return asdict(_say_plan(project, *next(trainers)))
+        return asdict(_say_plan(project, *_trainer(project, next(lessons))))
     adapters: dict[str, list[Json]] = {}
-    for use, trainer, learnt in trainers:
-        plan = _say_plan(project, use, trainer, learnt)
-        training = trainer.train(plan, project.progress)
-        adapters.setdefault(use, []).append(
-            {"adapter": trainer.folder.name, "mix": dict(_counts(learnt)), **training.to_json()}
-        )
-        project.progress.say(
-            f"tuned{_for(use)} in {training.seconds / 60:.1f} minutes on {training.plan.rows:,} rows, "
-            f"{training.steps:,} steps; loss {training.loss:.3f}{_held_out(training.held_out)}"
-        )
+    for lesson in lessons:
+        trainings = adapters.setdefault(lesson.use, [])
+        if not trainings:
+            trainings.append(_gently(project, lesson))
+        else:  # of another seed: as the first was in the end
+            again = trainings[0]["without_replay"]
+            trainings.append(_train(project, lesson.replaying(lesson.table.minutes) if again else lesson))
     result: Json = {"adapters": adapters}
     project.workspace.finish("tune", inputs, result)
     return result
 
 
 def tune_inputs(project: Project) -> str:
-    """The digest of all that the adapters depend on."""
+    """The digest of all that it depends on which adapters there are."""
+    table = project.config.tune
+    return digest([_lesson_inputs(project), table.forget_most if table.replay_share is None else None])
+
+
+def _lesson_inputs(project: Project) -> str:
+    """The digest of all that a single adapter depends on."""
     config = project.config
     kinds = sorted({row.retriever for row in rows(project, "tuned").values()})
     table = config.tune
     writer = config.writer if table.recipe in ("documents", "facts") else None
-    return digest([build_inputs(project), table, writer, config.question, sorted(hidden_documents(project)), kinds])
+    settings = table.model_dump(exclude={"forget_most"})  # which decides what is trained, not how
+    return digest([build_inputs(project), settings, writer, config.question, sorted(hidden_documents(project)), kinds])
 
 
 def tuning_reader(project: Project) -> Reader:
@@ -91,10 +99,25 @@ def kept_out(project: Project) -> str:
     )
 
 
-def _trainers(project: Project, inputs: str) -> Iterator[tuple[Use, Trainer, list[Row]]]:
-    """A trainer for each adapter and seed, with the rows that it learns from."""
-    from groundtune.tune.trainer import Trainer
+@dataclass(frozen=True, slots=True)
+class _Lesson:
+    """One training to do. given: what is learnt from; held_out: what decides; name: that of the adapter's folder."""
 
+    use: Use
+    table: TuneTable
+    given: Material
+    held_out: Material
+    name: str
+
+    def replaying(self, minutes: float) -> _Lesson:
+        """The same with general text among the rows, in so many minutes."""
+        table = self.table.model_copy(update={"replay_share": REPLAYED, "minutes": minutes})
+        return replace(self, table=table, name=digest([self.name, "replay"]))
+
+
+def _lessons(project: Project) -> Iterator[_Lesson]:
+    """The training of each adapter and seed."""
+    inputs = _lesson_inputs(project)
     teach, deciding = tuning_split(project, open_examples(project, tuning_reader(project)))
     given, held_out = _material(project, teach), _material(project, deciding, decides=True)
     tuned = rows(project, "tuned").values()
@@ -102,21 +125,76 @@ def _trainers(project: Project, inputs: str) -> Iterator[tuple[Use, Trainer, lis
     wanted = uses(table, context=any(row.retriever for row in tuned), closed=not all(row.retriever for row in tuned))
     for use in wanted:
         for number in range(table.seeds):
-            seeded = table.model_copy(update={"seed": table.seed + number, "seeds": 1})
-            learnt = learn(given, seeded, use)
-            deciding_rows = learn(held_out, _deciding(seeded), use) if deciding else []
-            folder = project.workspace.adapter(digest([inputs, use, number]))
-            backend: Any = project.backend
-            tokenizer, model = backend.fresh()
-            yield use, Trainer(tokenizer, model, backend.render, learnt, seeded, folder, deciding_rows), learnt
+            seeded = table.model_copy(update={"seed": table.seed + number, "seeds": 1, "forget_most": 1.0})
+            yield _Lesson(use, seeded, given, held_out, digest([inputs, use, number]))
 
 
-def _deciding(table: Any) -> Any:
+def _trainer(project: Project, lesson: _Lesson) -> tuple[Use, Trainer, list[Row]]:
+    """A lesson's trainer, with the rows that it learns from."""
+    from groundtune.tune.trainer import Trainer
+
+    learnt = learn(lesson.given, lesson.table, lesson.use)
+    deciding = learn(lesson.held_out, _deciding(lesson.table), lesson.use) if lesson.held_out.examples else []
+    backend: Any = project.backend
+    tokenizer, model = backend.fresh()
+    folder = project.workspace.adapter(lesson.name)
+    return lesson.use, Trainer(tokenizer, model, backend.render, learnt, lesson.table, folder, deciding), learnt
+
+
+def _train(project: Project, lesson: _Lesson) -> Json:
+    """Trains an adapter; what is kept of that."""
+    use, trainer, learnt = _trainer(project, lesson)
+    training = trainer.train(_say_plan(project, use, trainer, learnt), project.progress)
+    project.progress.say(
+        f"tuned{_for(use)} in {training.seconds / 60:.1f} minutes on {training.plan.rows:,} rows, "
+        f"{training.steps:,} steps; loss {training.loss:.3f}{_held_out(training.held_out)}"
+    )
+    return {
+        "adapter": lesson.name,
+        "mix": dict(_counts(learnt)),
+        "replay_share": lesson.table.replay_share or 0.0,
+        "without_replay": None,
+        **training.to_json(),
+    }
+
+
+def _gently(project: Project, lesson: _Lesson) -> Json:
+    """Trains an adapter, and once more with general text replayed where it forgot too much: by [tune] forget_most, if
+    the user has not said how much is replayed, and as far as the minutes reach."""
+    table = project.config.tune
+    made = _train(project, lesson)
+    lost = forgotten(project, made["adapter"])
+    project.progress.say(
+        f"forgotten{_for(lesson.use)}: general text is {lost.ratio:.2f} times as perplexing as before; general "
+        f"questions answered rightly: {lost.right_before} of {lost.questions} before, {lost.right_after} now"
+    )
+    if lost.ratio <= table.forget_most:
+        return made
+    too_much = f"that is more than [tune] forget_most = {table.forget_most:g}"
+    left = table.minutes - made["seconds"] / 60
+    if table.replay_share is not None:
+        project.progress.say(f"{too_much} although replay_share = {table.replay_share:g}: more of it, or fewer epochs")
+        return made
+    if left * 60 < made["seconds"] * (1 + REPLAYED):
+        project.progress.say(
+            f"{too_much}, and too few of the {table.minutes:g} minutes are left to train again with general text "
+            f"replayed: set replay_share = {REPLAYED:g}, or twice the minutes"
+        )
+        return made
+    project.progress.say(f"{too_much}: training again with general text replayed, a share of {REPLAYED:g} of the rows")
+    again = _train(project, lesson.replaying(left))
+    gentler = forgotten(project, again["adapter"])
+    project.progress.say(f"with replay: {gentler.ratio:.2f} times as perplexing")
+    return {**again, "seconds": made["seconds"] + again["seconds"], "without_replay": made}
+
+
+def _deciding(table: TuneTable) -> TuneTable:
     """The settings that rows to decide by are made with: as questions will be asked, and nothing to be known by heart.
 
     Questions about held-out documents cannot be answered from the weights, so no loss on them says what is good.
     """
-    return table.model_copy(update={"alone_share": 0.0, "closed_share": 0.0, "documents_share": 0.0})
+    unasked = dict.fromkeys(("alone_share", "closed_share", "documents_share", "replay_share"), 0.0)
+    return table.model_copy(update=unasked)
 
 
 def _material(project: Project, examples: Sequence[Example], *, decides: bool = False) -> Material:
@@ -142,6 +220,7 @@ def _material(project: Project, examples: Sequence[Example], *, decides: bool = 
         k=project.config.retrieve.k,
         made=made_examples(project, passages) if recipe == "documents" and not decides else (),
         paraphrases=paraphrased(project, examples) if recipe == "facts" and not decides else {},
+        general=() if decides else replayed_text(),
     )
 
 

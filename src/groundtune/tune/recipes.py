@@ -9,6 +9,7 @@ from groundtune.config import TuneTable
 from groundtune.prompts import show
 from groundtune.tune.contexts import context_rows
 from groundtune.tune.facts import fact_rows
+from groundtune.tune.replay import replay_rows
 from groundtune.tune.rows import Material, Row, answer_of
 from groundtune.types import Example, Message, Passage, Prompt
 
@@ -41,7 +42,7 @@ def learn(material: Material, table: TuneTable, use: Use = "both") -> list[Row]:
     documents = [_document_row(passage) for passage in material.passages]
     rng.shuffle(documents)
     rows += documents[: round(_documents_share(table, use) * len(documents))]
-    return rows
+    return rows + replay_rows(material.general, len(rows), table.replay_share or 0.0, table.seed)
 
 
 def _closed_share(table: TuneTable, use: Use) -> float:

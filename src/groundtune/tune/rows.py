@@ -10,7 +10,7 @@ from groundtune.prompts import ABSTENTION, Template
 from groundtune.types import Example, Hit, Passage, Prompt
 
 Search = Callable[[Sequence[str], int], list[list[Hit]]]
-Kind = Literal["context", "closed", "document", "fact"]
+Kind = Literal["context", "closed", "document", "fact", "replay"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,8 @@ class Material:
     retriever; holds: whether a passage holds the example's evidence; allowed: whether the example may be learnt with
     this passage before it; passages: those of the documents that tuning may read as text (none where the question is
     skill); made: examples that were made from those passages (recipe "documents"); paraphrases: other wordings of an
-    example's question, by its id (recipe "facts").
+    example's question, by its id (recipe "facts"); general: text that has nothing to do with the documents, to be
+    replayed.
     """
 
     examples: Sequence[Example]
@@ -49,6 +50,7 @@ class Material:
     k: int
     made: Sequence[Example] = ()
     paraphrases: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    general: Sequence[str] = ()
 
 
 def answer_of(example: Example) -> str:

@@ -1,0 +1,64 @@
+"""What each adapter made the model forget: measured once an adapter, on general text and questions of our own."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import groundtune
+from groundtune.general import measured_text, questions
+from groundtune.measure.forgetting import Forgetting, General, forgetting, general
+from groundtune.models.backend import TunableBackend
+from groundtune.project import Project
+from groundtune.stages.build import weights_digest
+from groundtune.types import Json
+from groundtune.workspace import digest
+
+REPLAYED = 0.1  # of the rows, where an adapter is trained again because it forgot too much
+
+
+def forgetting_stage(project: Project) -> list[Json]:
+    """For the first training of each use what it forgot, as the verdict tells it; empty where nothing was tuned.
+
+    `without_replay` is the same of the adapter in whose place one with replay was trained.
+    """
+    made = project.workspace.last("tune").get("adapters", {}) if isinstance(project.backend, TunableBackend) else {}
+    return [_told(project, use, trainings[0]) for use, trainings in made.items()]
+
+
+def forgotten(project: Project, adapter: str) -> Forgetting:
+    """What the adapter of this name forgot. The bare model and the adapter are each measured once."""
+    before, after = _general(project, None), _general(project, adapter)
+    return forgetting(before, after, project.config.decide.confidence)
+
+
+def _told(project: Project, use: str, training: Json) -> Json:
+    before = training["without_replay"]
+    return {
+        "use": use,
+        "adapter": training["adapter"],
+        "replay_share": training["replay_share"],
+        "held_out": _best(training),
+        "most": project.config.tune.forget_most,
+        **forgotten(project, training["adapter"]).to_json(),
+        "without_replay": before
+        and {"held_out": _best(before), **forgotten(project, before["adapter"]).to_json()},
+    }  # fmt: skip
+
+
+def _best(training: Json) -> float | None:
+    """The loss on held-out rows of the weights that were kept."""
+    return min(training["held_out"], default=None)
+
+
+def _general(project: Project, adapter: str | None) -> General:
+    mark = f"general-{adapter or 'base'}"
+    texts, asked, model = measured_text(), questions(), project.config.model.name
+    inputs = digest([model, weights_digest(model), adapter, texts, asked, groundtune.__version__])
+    done = project.workspace.done(mark, inputs)
+    if done is None:
+        backend = project.backend
+        assert isinstance(backend, TunableBackend), "an adapter was tuned, so the model can be"  # noqa: S101
+        folder = project.workspace.adapter(adapter) if adapter else None
+        done = asdict(general(backend, folder, texts, asked))
+        project.workspace.finish(mark, inputs, done)
+    return General(**{key: tuple(values) for key, values in done.items()})

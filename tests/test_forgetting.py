@@ -1,0 +1,80 @@
+"""Tuning tiny real models on a small project: what was forgotten is measured once, said, and answered by replay."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from groundtune import stages
+from groundtune.config import load
+from groundtune.models.hf import HFBackend
+from groundtune.project import Project
+from groundtune.report import ReportContext, html, markdown
+from groundtune.report.terminal import terminal
+from groundtune.stages.forgetting import forgetting_stage
+from groundtune.types import Json
+from tests import tiny as small
+from tests.said import Said
+from tests.tiny import OLD_NAME, Tiny
+
+pytestmark = OLD_NAME
+
+
+def tuned(folder: Path, tiny: Tiny, more: str) -> tuple[Project, Json]:
+    """A project whose adapters are trained, with more keys in [tune]."""
+    config = small.project(folder, tiny)
+    config.write_text(config.read_text().replace("epochs = 1", f"epochs = 1\n{more}"))
+    project = Project(load(config), Said())
+    stages.prepare(project)
+    made = stages.tune_stage(project)
+    assert made is not None
+    return project, made["adapters"]
+
+
+def test_what_forgets_too_much_is_trained_again_with_replay_and_all_reports_tell_of_both(
+    tiny: Tiny, tmp_path: Path
+) -> None:
+    project, adapters = tuned(tmp_path / "shop", tiny, "rate = 0.02\nforget_most = 0.01\nseeds = 2")
+
+    verdict = stages.run(project)
+
+    first, second = adapters["both"]
+    (told,) = verdict["forgetting"]
+    at_first = told["without_replay"]
+    assert first["mix"]["replay"] == second["mix"]["replay"] > 0
+    assert "replay" not in first["without_replay"]["mix"]
+    assert first["seconds"] > first["without_replay"]["seconds"]
+    assert told["adapter"] == first["adapter"] != first["without_replay"]["adapter"]
+    assert at_first["perplexity_before"] == told["perplexity_before"]
+    assert at_first["perplexity_after"] != told["perplexity_after"]
+    assert "training again with general text replayed" in project.progress  # type: ignore[operator]
+    assert json.loads(project.workspace.verdict.read_text())["forgetting"] == [told]
+    for page in (html(verdict, {}, ReportContext()), markdown(verdict, ReportContext()), "\n".join(terminal(verdict))):
+        assert "What tuning forgot" in page
+        assert f"{told['ratio']:.2f} times as perplexing" in page
+        assert f"it was {at_first['ratio']:.2f} times at first" in page
+
+
+def test_what_is_measured_is_not_measured_again_and_another_limit_trains_nothing_again(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project, adapters = tuned(tmp_path / "shop", tiny, "forget_most = 1000")
+    told = forgetting_stage(project)
+    config = tmp_path / "shop" / "groundtune.toml"
+    config.write_text(config.read_text().replace("forget_most = 1000", "forget_most = 2000"))
+    monkeypatch.setattr(HFBackend, "losses", lambda *_: pytest.fail("it was measured again"))
+    again = Project(load(config), Said())
+
+    made = stages.tune_stage(again)
+
+    assert made is not None
+    assert made["adapters"] == adapters
+    assert forgetting_stage(again) == [one | {"most": 2000} for one in told]
+
+
+def test_a_share_that_the_user_chose_is_kept_to_whatever_is_forgotten(tiny: Tiny, tmp_path: Path) -> None:
+    project, adapters = tuned(tmp_path / "shop", tiny, "rate = 0.02\nforget_most = 0.01\nreplay_share = 0")
+
+    assert "replay" not in adapters["both"][0]["mix"]
+    assert adapters["both"][0]["without_replay"] is None
+    assert "although replay_share = 0" in project.progress  # type: ignore[operator]
