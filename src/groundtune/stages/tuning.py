@@ -19,6 +19,7 @@ from groundtune.stages.build import build_inputs, hidden_documents, rows, untuna
 from groundtune.stages.data import open_examples, split_stage, train_examples, tuning_split
 from groundtune.stages.forgetting import REPLAYED, forgotten
 from groundtune.stages.synthesis import check_recipe, made_examples, paraphrased
+from groundtune.tune.lineage import LINEAGE, keep_lineage
 from groundtune.tune.recipes import Use, learn, uses
 from groundtune.tune.rows import Material, Row
 from groundtune.types import Example, Json, Passage, Reader
@@ -145,6 +146,8 @@ def _train(project: Project, lesson: _Lesson) -> Json:
     """Trains an adapter; what is kept of that."""
     use, trainer, learnt = _trainer(project, lesson)
     training = trainer.train(_say_plan(project, use, trainer, learnt), project.progress)
+    examples = {example.id: example for example in (*lesson.given.examples, *lesson.given.made)}
+    keep_lineage(trainer.learnt(training.steps), examples, trainer.folder / LINEAGE)
     project.progress.say(
         f"tuned{_for(use)} in {training.seconds / 60:.1f} minutes on {training.plan.rows:,} rows, "
         f"{training.steps:,} steps; loss {training.loss:.3f}{_held_out(training.held_out)}"

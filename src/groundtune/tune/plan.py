@@ -47,7 +47,7 @@ def fit(
     """
     room = (minutes * 60 * SAFETY - seconds - reserved) * speed / (1 + in_vain)
     steps = done
-    while steps < len(everything) and (steps == 0 or (room := room - tokens([everything[steps]])) > 0):
+    while steps < len(everything) and ((room := room - tokens([everything[steps]])) > 0 or steps == 0):
         steps += 1
     chosen = everything[:steps]
     left = tokens(everything[done:steps]) / speed * (1 + in_vain)

@@ -103,6 +103,7 @@ class Trainer:
         def packs(of: Sequence[Row]) -> list[Pack]:
             return pack([(row.pack, tokenise(row, render, tokenizer, longest)) for row in of])
 
+        self._rows = rows
         self._packs, self._deciding = packs(rows), packs(deciding)
         self._strip = max(STRIP, *(one.length for one in self._packs))
         self._inputs = digest([rows, deciding, table])
@@ -167,6 +168,15 @@ class Trainer:
         if best:
             self._model.load_state_dict(best, strict=False)
         return self._finish(state, everything, time.perf_counter() - began)
+
+    def learnt(self, steps: int) -> list[Row]:
+        """The rows that a training of so many steps has learnt from: less than all where a budget ended it."""
+        used = {id(one) for packs in self._schedule()[:steps] for one in packs}
+        of_pack: dict[str, list[Row]] = {}
+        for row in self._rows:
+            of_pack.setdefault(row.pack, []).append(row)
+        groups = zip(self._packs, of_pack.values(), strict=True)
+        return [row for one, rows in groups if id(one) in used for row in rows]
 
     # ------------------------------------------------------------ budgets
 
