@@ -2,7 +2,7 @@
 examples, and a tuned one, on the same questions with paired intervals.
 
 python -m benchmarks.tasks sst2 | banking77 | pubmedqa | multi30k [--json] [--minutes 20] [--questions N]
-[--workspace DIR]. A workspace that is given goes on where it was killed.
+[--approaches base nearest tuned] [--workspace DIR]. A workspace that is given goes on where it was killed.
 """
 
 from __future__ import annotations
@@ -38,14 +38,13 @@ test_most = {questions}
 minutes = {minutes}
 [measure]
 latency_on = 20
-[approaches.base]
-generator = "base"
-[approaches.nearest]
-generator = "base"
-retriever = "examples"
-[approaches.tuned]
-generator = "tuned"
+{approaches}
 """
+APPROACHES = {
+    "base": '[approaches.base]\ngenerator = "base"',
+    "nearest": '[approaches.nearest]\ngenerator = "base"\nretriever = "examples"',
+    "tuned": '[approaches.tuned]\ngenerator = "tuned"',
+}
 CONFIDENCE = 0.95
 SENTIMENT = {"0": "negative", "1": "positive"}
 Rows = Iterator[Json]
@@ -91,6 +90,7 @@ def main() -> None:
     arguments.add_argument("--json", action="store_true")
     arguments.add_argument("--minutes", type=float, default=20.0)
     arguments.add_argument("--questions", type=int, default=10_000, help="of the test set, at the most")
+    arguments.add_argument("--approaches", choices=APPROACHES, nargs="+", default=list(APPROACHES))
     arguments.add_argument("--workspace", type=Path)
     given = arguments.parse_args()
     folder = given.workspace or Path(tempfile.mkdtemp(prefix=f"groundtune-{given.name}-"))
@@ -99,7 +99,13 @@ def main() -> None:
         lines = (json.dumps(row) + "\n" for row in TASKS[given.name](part))
         (folder / f"{part}.jsonl").write_text("".join(lines))
     task = "text" if given.name == "multi30k" else "labels"
-    text = CONFIG.format(folder=folder.resolve(), task=task, questions=given.questions, minutes=given.minutes)
+    text = CONFIG.format(
+        folder=folder.resolve(),
+        task=task,
+        questions=given.questions,
+        minutes=given.minutes,
+        approaches="\n".join(APPROACHES[name] for name in given.approaches),
+    )
     project = Project(parse(tomllib.loads(text), Path("tasks.toml")), TerminalProgress(), text)
     verdict = stages.run(project)
     records = {name: read_records(project.workspace.records(name)) for name in verdict["approaches"]}
