@@ -94,15 +94,15 @@ def align(records: Mapping[str, Sequence[Sequence[Record]]], metric: str) -> Sco
     if not examples:
         raise WorkFailed("there are no records to decide on", 'run "groundtune measure" first')
     most = max(map(len, records.values()))
-    columns = []
+    values, means = [], []
     for name, trainings in records.items():
         if len(trainings) not in (1, most):
             raise WorkFailed(f"{name} has records of {len(trainings)} trainings, another approach of {most}", _AGAIN)
-        scores = [_in_order(name, rows, list(examples), metric) for rows in trainings]
-        columns.append(scores if len(scores) == most else scores * most)
-    values = np.array(columns).transpose(1, 2, 0)  # (trainings, examples, approaches)
+        scores = np.array([_in_order(name, rows, list(examples), metric) for rows in trainings])
+        values.append(scores.mean(axis=0))
+        means.append(np.broadcast_to(scores.mean(axis=1), most))
     clusters = tuple(map(cluster_of, examples.values()))
-    return Scores(metric, tuple(records), values.mean(axis=0), clusters, values.mean(axis=1))
+    return Scores(metric, tuple(records), np.stack(values, axis=1), clusters, np.stack(means, axis=1))
 
 
 def _in_order(name: str, rows: Sequence[Record], ids: Sequence[str], metric: str) -> list[float]:

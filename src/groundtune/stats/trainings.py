@@ -51,7 +51,8 @@ def drawn_trainings(trainings: ArrayLike, resamples: int = 10_000, seed: int = 0
         return np.zeros((resamples, means.shape[1]))
     generator = np.random.default_rng([seed, 1])
     shares = generator.multinomial(count, np.full(count, 1 / count), size=resamples) / count
-    off: Floats = math.sqrt(count / (count - 1)) * (shares @ (means - means.mean(axis=0)))
+    apart = means - means[0]  # exactly 0 where all are level
+    off: Floats = math.sqrt(count / (count - 1)) * (shares @ apart - apart.mean(axis=0))
     return off
 
 
