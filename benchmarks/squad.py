@@ -136,7 +136,7 @@ def with_gold(project: Project) -> Json:
 
 def compared(records: Mapping[str, Sequence[Record]]) -> Json:
     """Each approach's F1 with its interval, and how much better the hybrid is than each other one, paired."""
-    scores = align(records, "f1")
+    scores = align({name: [rows] for name, rows in records.items()}, "f1")
     samples, _ = resample(scores)
     pairs = comparisons(scores, samples, CONFIDENCE)
     return {

@@ -109,7 +109,9 @@ def main() -> None:
     project = Project(parse(tomllib.loads(text), Path("tasks.toml")), TerminalProgress(), text)
     verdict = stages.run(project)
     records = {name: read_records(project.workspace.records(name)) for name in verdict["approaches"]}
-    scores = align(records, quality_metric(None, "text" if task == "text" else "labels"))
+    scores = align(
+        {name: [rows] for name, rows in records.items()}, quality_metric(None, "text" if task == "text" else "labels")
+    )
     samples, _ = resample(scores)
     result = {
         "metric": scores.metric,

@@ -78,14 +78,16 @@ def test_four_approaches_answer_the_same_held_out_questions_and_end_in_a_verdict
     assert set(verdict) == {
         "question", "task", "approaches", "comparisons", "recommended", "probability_best", "undecided",
         "examples_needed", "reasons", "flips", "run", "confidence", "leader", "unsettled", "forgetting",
+        "unsettled_by_tuning",
     }  # fmt: skip
     assert verdict["question"] == "knowledge"
     assert list(verdict["approaches"]) == FOUR
     for name, one in verdict["approaches"].items():
         assert set(one) == {
             "quality", "metrics", "latency_ms", "cost_per_1000", "train_seconds", "update_seconds", "peak_memory_mb",
-            "tokens_per_question",
+            "tokens_per_question", "trainings", "training_means", "training_spread",
         }  # fmt: skip
+        assert one["trainings"] == (name in ("tuned", "hybrid"))
         assert set(one["quality"]) == {"metric", "mean", "low", "high", "n"}
         assert 0 < one["latency_ms"]["p50"] <= one["latency_ms"]["p95"]
         assert (one["train_seconds"] > 0) == (name in ("tuned", "hybrid"))

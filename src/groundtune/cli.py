@@ -40,6 +40,10 @@ ReaderOption = Annotated[
 AsOfOption = Annotated[
     str | None, typer.Option("--as-of", metavar="TIME", help="Of what was known at that time: 2026-11-22T14:30.")
 ]
+SeedsOption = Annotated[
+    int | None,
+    typer.Option("--seeds", metavar="N", min=1, max=20, help="Train so many adapters, instead of [tune] seeds."),
+]
 CONFIG = Path("groundtune.toml")
 SYNC_PATIENCE = 60.0  # seconds that a sync waits for another one to end
 
@@ -77,11 +81,11 @@ def doctor(config: ConfigOption = CONFIG) -> None:
 
 
 @app.command()
-def plan(config: ConfigOption = CONFIG, as_json: JsonOption = False) -> None:
+def plan(config: ConfigOption = CONFIG, seeds: SeedsOption = None, as_json: JsonOption = False) -> None:
     """Say what a run would do and what it could show, before anything is trained."""
     from groundtune import stages
 
-    with _at_work(config) as project:
+    with _at_work(config, seeds=seeds) as project:
         facts = stages.prepare(project)
         training = stages.tune_stage(project, plan_only=True)
         difference = stages.visible_difference(project)
@@ -164,11 +168,11 @@ def search(
 
 
 @app.command()
-def tune(config: ConfigOption = CONFIG, as_json: JsonOption = False) -> None:
+def tune(config: ConfigOption = CONFIG, seeds: SeedsOption = None, as_json: JsonOption = False) -> None:
     """Train the adapter."""
     from groundtune import stages
 
-    with _at_work(config) as project:
+    with _at_work(config, seeds=seeds) as project:
         stages.prepare(project)
         trained = stages.tune_stage(project)
     if as_json:
@@ -176,21 +180,21 @@ def tune(config: ConfigOption = CONFIG, as_json: JsonOption = False) -> None:
 
 
 @app.command()
-def measure(config: ConfigOption = CONFIG) -> None:
+def measure(config: ConfigOption = CONFIG, seeds: SeedsOption = None) -> None:
     """Ask every approach every held-out question."""
     from groundtune import stages
 
-    with _at_work(config) as project:
+    with _at_work(config, seeds=seeds) as project:
         stages.prepare(project)
         stages.measure_stage(project)
 
 
 @app.command()
-def report(config: ConfigOption = CONFIG, as_json: JsonOption = False) -> None:
+def report(config: ConfigOption = CONFIG, seeds: SeedsOption = None, as_json: JsonOption = False) -> None:
     """Decide anew over what was measured, and write the report."""
     from groundtune import stages
 
-    with _at_work(config) as project:
+    with _at_work(config, seeds=seeds) as project:
         stages.split_stage(project)
         verdict = stages.decide_stage(project)
         stages.report_stage(project)
@@ -198,11 +202,11 @@ def report(config: ConfigOption = CONFIG, as_json: JsonOption = False) -> None:
 
 
 @app.command()
-def run(config: ConfigOption = CONFIG, as_json: JsonOption = False) -> None:
+def run(config: ConfigOption = CONFIG, seeds: SeedsOption = None, as_json: JsonOption = False) -> None:
     """Do it all: index, tune, measure, decide, report. Running it again does only what is left to do."""
     from groundtune import stages
 
-    with _at_work(config) as project:
+    with _at_work(config, seeds=seeds) as project:
         verdict = stages.run(project)
     _show(project, verdict, as_json=as_json)
 
@@ -226,6 +230,7 @@ def ask(
 @app.command()
 def demo(
     folder: Annotated[Path, typer.Option("--dir", help="Where to put the demo.")] = Path("groundtune-demo"),
+    seeds: SeedsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run the whole line on the handbook of an invented firm, in 12 minutes or less."""
@@ -233,7 +238,7 @@ def demo(
     from groundtune.demo import unpack
 
     config = unpack(folder)
-    with _at_work(config) as project:
+    with _at_work(config, seeds=seeds) as project:
         project.progress.say(f"the demo's documents, questions and groundtune.toml are in {folder}")
         verdict = stages.run(project)
     _show(project, verdict, as_json=as_json)
@@ -243,22 +248,26 @@ def demo(
 
 
 @contextmanager
-def _at_work(path: Path, patience: float = 0) -> Iterator[Project]:
-    """The project of a verb that writes: no second one works on it meanwhile.
+def _at_work(path: Path, patience: float = 0, seeds: int | None = None) -> Iterator[Project]:
+    """The project of a verb that writes: no second one works on it meanwhile. seeds: in place of [tune] seeds.
 
     Raises WorkFailed where one does, for longer than `patience` in seconds.
     """
     with TerminalProgress() as progress:
-        project = _project(path, progress)
+        project = _project(path, progress, seeds)
         with project.workspace.alone(patience):
             yield project
 
 
-def _project(path: Path, progress: TerminalProgress) -> Project:
+def _project(path: Path, progress: TerminalProgress, seeds: int | None = None) -> Project:
     from groundtune.config import load
     from groundtune.project import Project
 
-    return Project(load(path), progress, path.read_text(encoding="utf-8"))
+    config, text = load(path), path.read_text(encoding="utf-8")
+    if seeds is not None:
+        config = config.model_copy(update={"tune": config.tune.model_copy(update={"seeds": seeds})})
+        text = f"# --seeds {seeds} took the place of [tune] seeds\n{text}"
+    return Project(config, progress, text)
 
 
 def _reader(groups: list[str] | None) -> Reader:

@@ -29,6 +29,11 @@ def digest(value: Any) -> str:
     return hashlib.sha256(dumps(value).encode()).hexdigest()[:16]
 
 
+def of_training(approach: str, training: int) -> str:
+    """What one training of an approach is called in the workspace: NAME is the first, NAME.seed-2 the second, ..."""
+    return f"{approach}.seed-{training + 1}" if training else approach
+
+
 def dumps(value: Any) -> str:
     """One line of JSON with sorted keys; dataclasses become objects, sets become sorted lists."""
     return json.dumps(value, default=_plain, sort_keys=True, ensure_ascii=False)
@@ -237,8 +242,8 @@ class Workspace:
         """What a model wrote to be learnt from."""
         return self.root / "examples" / f"{name}.jsonl"
 
-    def records(self, approach: str) -> Path:
-        return self.root / "records" / f"{approach}.jsonl"
+    def records(self, approach: str, training: int = 0) -> Path:
+        return self.root / "records" / f"{of_training(approach, training)}.jsonl"
 
     @property
     def verdict(self) -> Path:

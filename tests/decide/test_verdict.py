@@ -41,7 +41,7 @@ def verdict(
     **table: Any,
 ) -> Verdict:
     """The verdict on such scores, under such a [decide] table."""
-    records = {name: rows(name, values, groups) for name, values in scores.items()}
+    records = {name: [rows(name, values, groups)] for name, values in scores.items()}
     return decide(records, facts, DecideTable(**table), question="knowledge", task="qa", run="r1")
 
 
@@ -72,11 +72,12 @@ def test_the_json_is_plain_and_has_every_key() -> None:
     got = json.loads(json.dumps(verdict(FOUR).to_json(), allow_nan=False))
     assert set(got) == {
         "question", "task", "approaches", "comparisons", "recommended", "probability_best", "undecided",
-        "unsettled", "examples_needed", "reasons", "flips", "run", "confidence", "leader",
+        "unsettled", "unsettled_by_tuning", "examples_needed", "reasons", "flips", "run", "confidence", "leader",
     }  # fmt: skip
     assert set(got["approaches"]) == {"base", "rag", "tuned", "hybrid"}
     assert set(got["approaches"]["rag"]) == {
-        "quality", "metrics", "latency_ms", "cost_per_1000", "train_seconds", "update_seconds", "peak_memory_mb",
+        "quality", "metrics", "trainings", "training_means", "training_spread", "latency_ms",
+        "cost_per_1000", "train_seconds", "update_seconds", "peak_memory_mb",
         "tokens_per_question",
     }  # fmt: skip
     assert set(got["approaches"]["rag"]["quality"]) == {"metric", "mean", "low", "high", "n"}
@@ -276,7 +277,7 @@ def test_no_records_at_all_are_an_error() -> None:
 
 
 def test_an_example_answered_twice_is_an_error() -> None:
-    twice = {"base": rows("base", [0.0]) * 2}
+    twice = {"base": [rows("base", [0.0]) * 2]}
     with pytest.raises(WorkFailed, match="base has 2 answers to 1 examples"):
         decide(twice, FACTS, DecideTable(), question="skill", task="qa", run="r")
 

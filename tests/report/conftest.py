@@ -136,7 +136,8 @@ def make_verdict(records: Mapping[str, Sequence[Record]], table: DecideTable | N
     """What verdict.json would hold, as `decide` gives it."""
     facts = {name: FACTS[name] for name in records}
     table = table or DecideTable(max_p95_ms=1500, freshness="1h")
-    return decide(records, facts, table, question="knowledge", task="qa", run="9f31c07be2d45a68").to_json()
+    once = {name: [rows] for name, rows in records.items()}
+    return decide(once, facts, table, question="knowledge", task="qa", run="9f31c07be2d45a68").to_json()
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,8 @@ POOR = 0.1  # a best mean under this is called poor, whoever has it
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """All that the sentences tell of; clusters: how many there are; needed: the verdict's `examples_needed`."""
+    """All that the sentences tell of; clusters: how many there are; needed: the verdict's `examples_needed`;
+    by_tuning: its `unsettled_by_tuning`."""
 
     results: Results
     qualities: Mapping[str, Quality]
@@ -26,6 +27,7 @@ class Case:
     table: DecideTable
     clusters: int
     needed: int | None
+    by_tuning: tuple[str, ...] = ()
 
     def quality(self, name: str) -> str:
         """An approach's mean with all that belongs to it."""
@@ -118,6 +120,10 @@ def _undecided(case: Case, leader: str) -> list[str]:
         f"{_gap(case.results.gap(leader, name))}."
         for name in case.choice.unsettled
     ]
+    if case.by_tuning:
+        rivals = " and ".join(case.by_tuning)
+        apart = f"The trainings differ too much to tell {rivals} from {leader}"
+        return [*sentences, f"{apart}: more trainings would settle it, not more examples (--seeds)."]
     if case.needed is None:
         return [*sentences, "They are level: no number of examples would settle it; set a smallest_difference."]
     return [*sentences, f"About {write_count(case.needed)} more examples would settle it."]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from statistics import fmean, stdev
 
 from groundtune.config import DecideTable
 from groundtune.decide.choose import Choice, Results, choose
@@ -36,11 +38,13 @@ class Verdict:
     task: Task
     qualities: Mapping[str, Quality]
     metrics: Mapping[str, Mapping[str, float]]
+    trainings: Mapping[str, Sequence[float]]  # the mean score of each training; none where nothing was trained
     facts: Mapping[str, Facts]
     comparisons: tuple[Comparison, ...]
     confidence: float
     leader: str | None
     unsettled: tuple[str, ...]
+    unsettled_by_tuning: tuple[str, ...]
     recommended: str | None
     probability_best: Mapping[str, float]
     undecided: bool
@@ -59,6 +63,7 @@ class Verdict:
             "confidence": self.confidence,
             "leader": self.leader,
             "unsettled": list(self.unsettled),
+            "unsettled_by_tuning": list(self.unsettled_by_tuning),
             "recommended": self.recommended,
             "probability_best": dict(self.probability_best),
             "undecided": self.undecided,
@@ -71,16 +76,20 @@ class Verdict:
     def _approach(self, name: str) -> Json:
         facts = asdict(self.facts[name])
         latency = {"p50": facts.pop("latency_p50_ms"), "p95": facts.pop("latency_p95_ms")}
+        means = self.trainings[name]
         return {
             "quality": asdict(self.qualities[name]),
             "metrics": dict(self.metrics[name]),
+            "trainings": len(means),
+            "training_means": list(means),
+            "training_spread": stdev(means) if len(means) > 1 else None,
             "latency_ms": latency,
             **facts,
         }
 
 
 def decide(
-    records: Mapping[str, Sequence[Record]],
+    records: Mapping[str, Sequence[Sequence[Record]]],
     facts: Mapping[str, Facts],
     table: DecideTable,
     *,
@@ -90,8 +99,9 @@ def decide(
 ) -> Verdict:
     """The verdict on approaches that answered the same examples; see choose.py for the rule.
 
-    records, facts: by approach; run: the digest of what was measured. Raises UserError where [decide] names a metric or
-    a freshness that there is not, WorkFailed where approaches have not answered the same examples or lack their facts.
+    records: by approach, those of each of its trainings (one where it is not trained); facts: by approach; run: the
+    digest of what was measured. Raises UserError where [decide] names a metric or a freshness that there is not,
+    WorkFailed where approaches have not answered the same examples or lack their facts.
     """
     limits = limits_of(table)
     scores = align(records, quality_metric(table.quality, task))
@@ -106,36 +116,53 @@ def decide(
         comparisons=compared,
     )
     choice = choose(results, limits, table.smallest_difference)
-    needed = _needed(scores, results, choice, table)
+    needed, by_tuning = _needed(scores, results, choice, table)
+    case = Case(results, quality, choice, table, len(set(scores.clusters)), needed, by_tuning)
     return Verdict(
         question=question,
         task=task,
         qualities=quality,
-        metrics={name: summary(task, rows) for name, rows in records.items()},
+        metrics={name: _means([summary(task, rows) for rows in trainings]) for name, trainings in records.items()},
+        trainings={name: _training_means(scores, name, results.facts[name], len(records[name])) for name in records},
         facts=results.facts,
         comparisons=tuple(compared),
         confidence=table.confidence,
         leader=choice.leader,
         unsettled=choice.unsettled,
+        unsettled_by_tuning=by_tuning,
         recommended=choice.recommended,
         probability_best=probability_best,
         undecided=choice.undecided,
         examples_needed=needed,
-        reasons=tuple(reasons(Case(results, quality, choice, table, len(set(scores.clusters)), needed))),
+        reasons=tuple(reasons(case)),
         flips=tuple(flips(results, table)),
         run=run,
     )
 
 
-def _needed(scores: Scores, results: Results, choice: Choice, table: DecideTable) -> int | None:
-    """The most further examples that any unsettled pair needs; None where all is settled or nothing could settle it."""
+def _means(summaries: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Each metric's mean over the trainings that have it."""
+    names = dict.fromkeys(name for one in summaries for name in one)
+    return {name: fmean(one[name] for one in summaries if name in one) for name in names}
+
+
+def _training_means(scores: Scores, name: str, facts: Facts, count: int) -> list[float]:
+    column = scores.trainings[:count, scores.approaches.index(name)]
+    return [float(mean) for mean in column] if facts.train_seconds > 0 else []
+
+
+def _needed(scores: Scores, results: Results, choice: Choice, table: DecideTable) -> tuple[int | None, tuple[str, ...]]:
+    """The most further examples that any unsettled pair needs, None where all is settled or they could not settle it;
+    and the rivals that more trainings would tell from the leader, not more examples."""
     if choice.leader is None or not choice.unsettled:
-        return None
+        return None, ()
     confidence = confidence_together(table.confidence, len(scores.approaches))
-    counts = []
+    counts = {}
     for name in choice.unsettled:
         effect = max(abs(results.gap(choice.leader, name).difference), table.smallest_difference)
         if effect < LEAST_EFFECT:
-            return None
-        counts.append(examples_needed(scores.differences(choice.leader, name), scores.clusters, effect, confidence))
-    return max(counts)
+            return None, ()
+        values, trainings = scores.differences(choice.leader, name)
+        counts[name] = examples_needed(values, scores.clusters, effect, confidence, trainings=trainings)
+    by_tuning = tuple(name for name, count in counts.items() if math.isinf(count))
+    return None if by_tuning else int(max(counts.values())), by_tuning

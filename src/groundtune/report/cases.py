@@ -76,10 +76,12 @@ def tally(standing: Standing, records: Mapping[str, Sequence[Record]]) -> str:
     if champion is None or rival is None or not (both := answers.both(champion, rival)):
         return ""
     margins = [answers.margin(id, champion, rival) for id in both]
+    several = any(standing.approaches[name].get("trainings", 0) > 1 for name in (champion, rival))
     better, worse = sum(margin > LEVEL for margin in margins), sum(margin < -LEVEL for margin in margins)
     return (
         f"Of {plural(len(both), 'question')} with an answer, {champion} did better than {rival} on {count(better)}, "
-        f"worse on {count(worse)} and the same on {count(len(both) - better - worse)}."
+        f"worse on {count(worse)} and the same on {count(len(both) - better - worse)}"
+        f"{', each in its first training' if several else ''}."
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from groundtune.report.context import ReportContext
 from groundtune.report.standing import Standing
+from groundtune.report.trainings import trainings_note
 from groundtune.report.wording import count, metric_name, plural, score
 
 _ASKED = {
@@ -52,10 +53,11 @@ def _open(standing: Standing) -> str:
     leader, second = standing.verdict["leader"], max(standing.verdict["unsettled"], key=standing.mean)
     scored = f"{leader} leads with {metric_name(standing.metric)} {score(standing.mean(leader))}"
     scored += f" against {score(standing.mean(second))} of {second}"
-    needed = standing.verdict["examples_needed"]
-    return f"{scored}; " + (
-        f"about {count(needed)} more examples would settle it." if needed else "it is too close to call."
-    )
+    if needed := standing.verdict["examples_needed"]:
+        return f"{scored}; about {count(needed)} more examples would settle it."
+    if standing.verdict.get("unsettled_by_tuning"):
+        return f"{scored}; more trainings would settle it, not more examples."
+    return f"{scored}; it is too close to call."
 
 
 def setting(standing: Standing, context: ReportContext) -> str:
@@ -74,13 +76,14 @@ def asked(standing: Standing, context: ReportContext) -> str:
 
 
 def table_note(standing: Standing, context: ReportContext) -> str:
-    """What the numbers of the approaches are: the metric, the interval, what the cost is made of."""
+    """What the numbers of the approaches are: metric, interval, what the cost is made of, how many trainings."""
     note = f"Quality is {metric_name(standing.metric)} with its {standing.interval} interval."
     if context.price_per_hour is not None and context.queries_per_month is not None:
         month = plural(context.queries_per_month, "question")
         price = f"{context.price_per_hour:g} for an hour of the machine"
         note += f" Cost of 1000 questions: at {price}, one training spread over {month} a month."
-    return note
+    trainings = trainings_note(standing.verdict)
+    return f"{note} {trainings}" if trainings else note
 
 
 def data_facts(context: ReportContext) -> list[str]:

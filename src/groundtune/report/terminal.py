@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from groundtune.report.forgotten import forgotten_sentences
+from groundtune.report.trainings import trainings_note
 from groundtune.report.wording import percent
 from groundtune.types import Json
 
@@ -23,6 +24,8 @@ def terminal(verdict: Json) -> list[str]:
         )
     first = next(iter(verdict["approaches"].values()))["quality"]
     lines.append(f"(quality: {first['metric']} over {first['n']} held-out examples; question: {verdict['question']})")
+    if trainings := trainings_note(verdict):
+        lines.append(f"({trainings})")
     told = {
         "Why": verdict.get("reasons"),
         "What would flip it": verdict.get("flips"),
@@ -41,6 +44,8 @@ def _headline(verdict: Json) -> str:
             f" Probability of being best: {sure:.0%}." if sure is not None else ""
         )
     if verdict["undecided"]:
-        more = verdict["examples_needed"]
-        return "Undecided." + (f" About {more:,} more examples would settle it." if more else "")
+        if more := verdict["examples_needed"]:
+            return f"Undecided. About {more:,} more examples would settle it."
+        by_tuning = verdict.get("unsettled_by_tuning")
+        return "Undecided." + (" More trainings would settle it, not more examples." if by_tuning else "")
     return "No approach keeps within the limits."

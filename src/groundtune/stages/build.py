@@ -108,7 +108,12 @@ def made_for(project: Project, name: str, training: int = 0) -> Any:
     made = project.workspace.last("tune" if tuned else "prompts")
     if not project.workspace.last("split") or not made.get("adapters" if tuned else kind):
         raise UserError(f"{name} is not built yet", 'run "groundtune run" first')
-    return adapter_of(made, kind, training)["adapter"] if tuned else made[kind]["template"]
+    if not tuned:
+        return made[kind]["template"]
+    trainings = trainings_for(made, kind)
+    if training >= len(trainings):
+        raise UserError(f"{name} has {len(trainings)} of {training + 1} trainings", 'run "groundtune run" first')
+    return trainings[training]["adapter"]
 
 
 def _retriever(project: Project, *, on_train: bool) -> Retriever:
@@ -141,9 +146,19 @@ def _calibration(project: Project, name: str, training: int, of: str) -> Calibra
 
 def adapter_of(made: Json, kind: str, training: int = 0) -> Json:
     """What the tune stage says about the adapter that serves approaches of a kind: with "context" or "closed"."""
+    return trainings_for(made, kind)[training]
+
+
+def trainings_for(made: Json, kind: str) -> list[Json]:
+    """The same of all its trainings, one a seed."""
     adapters = made["adapters"]
     trainings: list[Json] = adapters.get("both") or adapters[kind]
-    return trainings[training]
+    return trainings
+
+
+def trainings_of(project: Project, name: str) -> range:
+    """The numbers of an approach's trainings: as many as [tune] seeds; one where it is not tuned."""
+    return range(project.config.tune.seeds if project.config.approaches[name].generator == "tuned" else 1)
 
 
 def rows(project: Project, generator: str | None = None) -> dict[str, ApproachTable]:

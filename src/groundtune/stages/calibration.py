@@ -9,7 +9,15 @@ from groundtune.approach import Approach
 from groundtune.calibration import fit
 from groundtune.metrics import is_right, score
 from groundtune.project import Project
-from groundtune.stages.build import approach, calibration_mark, made_for, max_tokens, prompts_inputs, rows
+from groundtune.stages.build import (
+    approach,
+    calibration_mark,
+    made_for,
+    max_tokens,
+    prompts_inputs,
+    rows,
+    trainings_for,
+)
 from groundtune.stages.data import DECIDING_FEWEST, open_examples, tuning_split
 from groundtune.stages.tuning import tune_inputs, tuning_reader
 from groundtune.types import EVERYONE, Answer, Example, Json
@@ -22,14 +30,14 @@ def calibration_stage(project: Project, name: str, training: int = 0) -> Json:
     training: which of several, where it is tuned.
     """
     withholds = project.config.prompt.abstain_below is not None
-    inputs = digest([built_inputs(project, name), max_tokens(project), project.config.examples.seed, withholds])
+    built = built_inputs(project, name, training)
+    inputs = digest([built, max_tokens(project), project.config.examples.seed, withholds])
     mark = calibration_mark(name, training)
     done = project.workspace.done(mark, inputs)
     if done is not None:
         return done
     project.workspace.begin(mark)
-    built = approach(project, name, training, on_train=True)
-    result, why_not = _fitted(project, built)
+    result, why_not = _fitted(project, approach(project, name, training, on_train=True))
     if result:
         result["of"] = digest(made_for(project, name, training))
     if why_not:
@@ -39,12 +47,15 @@ def calibration_stage(project: Project, name: str, training: int = 0) -> Json:
     return result
 
 
-def built_inputs(project: Project, name: str) -> str:
-    """The digest of all that an approach is built from."""
-    tuned = rows(project)[name].generator == "tuned"
+def built_inputs(project: Project, name: str, training: int = 0) -> str:
+    """The digest of all that an approach is built from; of its other trainings nothing."""
+    row = rows(project)[name]
+    tuned = row.generator == "tuned"
     inputs = tune_inputs(project) if tuned else prompts_inputs(project)
     made = project.workspace.done("tune" if tuned else "prompts", inputs)
-    return digest([inputs, rows(project)[name], made])
+    if tuned and made:
+        return digest([inputs, row, trainings_for(made, row.reads)[training : training + 1]])
+    return digest([inputs, row, made])
 
 
 def _fitted(project: Project, built: Approach) -> tuple[Json, str]:

@@ -24,6 +24,7 @@ from groundtune.stages.build import (
     prompts_stage,
     read_template,
     rows,
+    trainings_of,
     untunable,
 )
 from groundtune.stages.calibration import built_inputs, calibration_stage
@@ -31,8 +32,8 @@ from groundtune.stages.data import file_digest, split_stage, test_examples
 from groundtune.stages.forgetting import forgetting_stage
 from groundtune.stages.synthesis import check_recipe
 from groundtune.stages.tuning import tune_stage
-from groundtune.types import Example, Json, LeftOut
-from groundtune.workspace import digest, read_json, write_json, write_text
+from groundtune.types import Example, Json, LeftOut, Record
+from groundtune.workspace import digest, of_training, read_json, write_json, write_text
 
 
 def check_settings(project: Project) -> None:
@@ -44,48 +45,68 @@ def check_settings(project: Project) -> None:
 
 
 def measure_stage(project: Project) -> None:
-    """Records, latency and memory of every approach, on the same test examples."""
+    """Records of every training of every approach, on the same test examples; latency and memory of the first."""
     prompts_stage(project)
     tune_stage(project)
     forgetting_stage(project)
     test = test_examples(project)
     for name in rows(project):
-        calibration_stage(project, name)
-        run = _run(project, name)
-        path = project.workspace.records(name)
-        if project.workspace.done(f"measure-{name}", run) is not None and path.exists():
-            continue
-        project.workspace.begin(f"measure-{name}")
-        built = approach(project, name)
-        reset_peak_memory()
-        records = measure(built, test, path, run, project.progress)
-        times = latencies(built, _spread(test, project.config.measure.latency_on), project.progress)
-        project.workspace.finish(
-            f"measure-{name}",
-            run,
-            {
-                "latency_ms": times,
-                "peak_memory_mb": peak_memory_mb(),
-                "tokens": fmean(r.answer.prompt_tokens + r.answer.completion_tokens for r in records),
-            },
-        )
+        for training in trainings_of(project, name):
+            calibration_stage(project, name, training)
+            _measure(project, name, training, test)
+
+
+def _measure(project: Project, name: str, training: int, test: Sequence[Example]) -> None:
+    if _measured(project, name, training) is not None:
+        return
+    run, mark = _run(project, name, training), _measure_mark(name, training)
+    project.workspace.begin(mark)
+    built = approach(project, name, training)
+    reset_peak_memory()
+    records = measure(built, test, project.workspace.records(name, training), run, project.progress)
+    took: Json = {}
+    if training == 0:  # the others take as much, and this is the one that will be served
+        took = {
+            "latency_ms": latencies(built, _spread(test, project.config.measure.latency_on), project.progress),
+            "peak_memory_mb": peak_memory_mb(),
+            "tokens": fmean(r.answer.prompt_tokens + r.answer.completion_tokens for r in records),
+        }
+    project.workspace.finish(mark, run, took)
+
+
+def _measured(project: Project, name: str, training: int = 0) -> Json | None:
+    """What measuring one training of an approach took; None where it is not measured on these inputs."""
+    there = project.workspace.records(name, training).exists()
+    return project.workspace.done(_measure_mark(name, training), _run(project, name, training)) if there else None
+
+
+def _measure_mark(name: str, training: int) -> str:
+    return f"measure-{of_training(name, training)}"
+
+
+def _records(project: Project, name: str) -> list[list[Record]]:
+    """The records of each training of an approach."""
+    return [read_records(project.workspace.records(name, training)) for training in trainings_of(project, name)]
 
 
 def decide_stage(project: Project) -> Json:
     """The verdict over all records; also in verdict.json."""
     facts = split_stage(project)
-    for name in rows(project):
-        there = project.workspace.records(name).exists()
-        if not there or project.workspace.done(f"measure-{name}", _run(project, name)) is None:
-            raise UserError(f"{name} is not measured yet with this config and these documents", 'run "groundtune run"')
-    records = {name: read_records(project.workspace.records(name)) for name in rows(project)}
+    asked = [(name, training) for name in rows(project) for training in trainings_of(project, name)]
+    for name, training in asked:
+        if _measured(project, name, training) is None:
+            which = f", training {training + 1}," if training else ""
+            raise UserError(
+                f"{name}{which} is not measured yet with this config and these documents", 'run "groundtune run"'
+            )
+    records = {name: _records(project, name) for name in rows(project)}
     verdict = decide(
         records,
         {name: _facts(project, name) for name in records},
         project.config.decide,
         question=project.config.question,
         task=facts["task"],
-        run=digest([_run(project, name) for name in records]),
+        run=digest([_run(project, name, training) for name, training in asked]),
     ).to_json()
     verdict["forgetting"] = forgetting_stage(project) if rows(project, "tuned") else []
     write_json(project.workspace.verdict, verdict)
@@ -93,7 +114,8 @@ def decide_stage(project: Project) -> Json:
 
 
 def report_stage(project: Project) -> Path:
-    """report.html and report.md in the workspace; the path of the first."""
+    """report.html and report.md in the workspace; the path of the first. What it shows side by side are the answers of
+    each approach's first training, the one that is served."""
     verdict = read_json(project.workspace.verdict)
     records = {name: read_records(project.workspace.records(name)) for name in verdict["approaches"]}
     context = _context(project)
@@ -109,14 +131,14 @@ def visible_difference(project: Project) -> float:
     return smallest_visible_difference(facts["test"], facts["test_groups"], len(rows(project)), confidence)
 
 
-def _run(project: Project, name: str) -> str:
-    """The digest of all that an approach's answers depend on."""
+def _run(project: Project, name: str, training: int = 0) -> str:
+    """The digest of all that the answers of one training of an approach depend on."""
     prompt = project.config.prompt
-    calibration = project.workspace.last(calibration_mark(name))
+    calibration = project.workspace.last(calibration_mark(name, training))
     test = file_digest(project.workspace.test)
     return digest(
         [
-            built_inputs(project, name),
+            built_inputs(project, name, training),
             calibration,
             prompt.abstain_below,
             test,
@@ -130,7 +152,7 @@ def _facts(project: Project, name: str) -> Facts:
     import numpy as np
 
     row = rows(project)[name]
-    measured = project.workspace.done(f"measure-{name}", _run(project, name)) or {}
+    measured = _measured(project, name) or {}
     tuned = adapter_of(project.workspace.last("tune"), row.reads) if row.generator == "tuned" else None
     synced = project.workspace.last("sync")
     train_seconds = tuned["seconds"] if tuned else 0.0

@@ -31,11 +31,12 @@ if TYPE_CHECKING:
 
 
 def tune_stage(project: Project, *, plan_only: bool = False) -> Json | None:
-    """The adapters of all tuned approaches; None where there are none. plan_only: says what the first would train.
+    """The adapters of all tuned approaches; None where there are none.
 
     Gives {"adapters": {use: [training, ...]}}: one training a seed, each with its folder's name, the kinds of its rows,
     the share of general text among them, the training in whose place it was done because that forgot too much
-    (`without_replay`, else None), and what trainer.Trained says.
+    (`without_replay`, else None), and what trainer.Trained says. What earlier runs trained from the same inputs stays,
+    with fewer seeds or with more. plan_only: gives the plan of the next training, and how many `trainings` are to come.
     """
     if note := untunable(project):
         if not rows(project):
@@ -44,16 +45,21 @@ def tune_stage(project: Project, *, plan_only: bool = False) -> Json | None:
     if not isinstance(project.backend, TunableBackend) or not rows(project, "tuned"):
         return None
     inputs = tune_inputs(project)
-    done = project.workspace.done("tune", inputs)
-    if (reason := kept_out(project)) and (plan_only or done is None):
+    adapters: dict[str, list[Json]] = (project.workspace.done("tune", inputs) or {}).get("adapters", {})
+    seeds = project.config.tune.seeds
+    complete = bool(adapters) and all(len(trainings) >= seeds for trainings in adapters.values())
+    if (reason := kept_out(project)) and (plan_only or not complete):
         project.progress.say(reason)
-    if done is not None:
-        return _first(done)["plan"] if plan_only else done
+    if complete:
+        wanted = {use: trainings[:seeds] for use, trainings in adapters.items()}
+        return {**next(iter(wanted.values()))[0]["plan"], "trainings": 0} if plan_only else {"adapters": wanted}
     check_recipe(project)
-    lessons = _lessons(project)
+    lessons = [one for one in _lessons(project) if one.number >= len(adapters.get(one.use, ()))]
     if plan_only:
-        return asdict(_say_plan(project, *_trainer(project, next(lessons))))
-    adapters: dict[str, list[Json]] = {}
+        plan = _say_plan(project, *_trainer(project, lessons[0]))
+        if len(lessons) > 1:
+            project.progress.say(f"that is one of {len(lessons)} trainings, one after the other")
+        return {**asdict(plan), "trainings": len(lessons)}
     for lesson in lessons:
         trainings = adapters.setdefault(lesson.use, [])
         if not trainings:
@@ -67,7 +73,7 @@ def tune_stage(project: Project, *, plan_only: bool = False) -> Json | None:
 
 
 def tune_inputs(project: Project) -> str:
-    """The digest of all that it depends on which adapters there are."""
+    """The digest of all that it depends on which adapters there are, but for their number ([tune] seeds)."""
     table = project.config.tune
     return digest([_lesson_inputs(project), table.forget_most if table.replay_share is None else None])
 
@@ -78,7 +84,7 @@ def _lesson_inputs(project: Project) -> str:
     kinds = sorted({row.retriever for row in rows(project, "tuned").values()})
     table = config.tune
     writer = config.writer if table.recipe in ("documents", "facts") else None
-    settings = table.model_dump(exclude={"forget_most"})  # which decides what is trained, not how
+    settings = table.model_dump(exclude={"forget_most", "seeds"})  # which decide what is trained, not how
     return digest([build_inputs(project), settings, writer, config.question, sorted(hidden_documents(project)), kinds])
 
 
@@ -102,9 +108,11 @@ def kept_out(project: Project) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Lesson:
-    """One training to do. given: what is learnt from; held_out: what decides; name: that of the adapter's folder."""
+    """One training to do. number: among those of its use, one a seed; given: what is learnt from; held_out: what
+    decides; name: that of the adapter's folder."""
 
     use: Use
+    number: int
     table: TuneTable
     given: Material
     held_out: Material
@@ -127,7 +135,7 @@ def _lessons(project: Project) -> Iterator[_Lesson]:
     for use in wanted:
         for number in range(table.seeds):
             seeded = table.model_copy(update={"seed": table.seed + number, "seeds": 1, "forget_most": 1.0})
-            yield _Lesson(use, seeded, given, held_out, digest([inputs, use, number]))
+            yield _Lesson(use, number, seeded, given, held_out, digest([inputs, use, number]))
 
 
 def _trainer(project: Project, lesson: _Lesson) -> tuple[Use, Trainer, list[Row]]:
@@ -251,10 +259,6 @@ def _for(use: Use) -> str:
 
 def _held_out(losses: Sequence[float]) -> str:
     return f", on held-out rows {min(losses):.3f}" if losses else ""
-
-
-def _first(done: Json) -> Json:
-    return dict(next(iter(done["adapters"].values()))[0])
 
 
 def _counts(learnt: Sequence[Row]) -> Counter[str]:

@@ -8,14 +8,17 @@ from groundtune.stats.bootstrap import clustered_bootstrap, interval, probabilit
 from groundtune.stats.clusters import design_effect
 from groundtune.stats.permutation import holm, paired_p
 from groundtune.stats.power import LEAST_EFFECT, examples_needed, smallest_detectable
+from groundtune.stats.trainings import drawn_trainings, p_of_difference
 
 __all__ = [
     "LEAST_EFFECT",
     "clustered_bootstrap",
     "design_effect",
+    "drawn_trainings",
     "examples_needed",
     "holm",
     "interval",
+    "p_of_difference",
     "paired_p",
     "probability_best",
     "smallest_detectable",

@@ -15,6 +15,7 @@ from groundtune.stats.clusters import (
     independent_examples,
     variance_of_mean,
 )
+from groundtune.stats.trainings import variance_of_trainings, welch
 
 FEW_CLUSTERS = 10  # with fewer the bootstrap is too narrow, and Student's t takes its place
 _BLOCK = 1000  # resamples at a time: bounds the memory
@@ -39,17 +40,24 @@ def clustered_bootstrap(values: ArrayLike, clusters: Labels, resamples: int = 10
 
 
 def interval(
-    samples: ArrayLike, values: ArrayLike, clusters: Labels, confidence: float, bounds: tuple[float, float] = (0.0, 1.0)
+    samples: ArrayLike,
+    values: ArrayLike,
+    clusters: Labels,
+    confidence: float,
+    bounds: tuple[float, float] = (0.0, 1.0),
+    trainings: ArrayLike = (0.0,),
 ) -> tuple[float, float]:
     """The interval of a mean: (low, high), within `bounds`, the values' least and greatest possible value.
 
-    samples: (resamples,) of `clustered_bootstrap`; values: the (n,) values themselves; clusters: their n labels.
+    samples: (resamples,) of `clustered_bootstrap`, with several trainings those of `drawn_trainings` added; values: the
+    (n,) values themselves, means over the trainings; clusters: their n labels; trainings: the mean of each training.
 
     Percentiles of the bootstrap, widened as t is wider than the normal (Hesterberg 2015: expanded percentiles). With
-    fewer than FEW_CLUSTERS: Student's t on the variance between clusters. Either way no narrower than what so many
-    examples can exclude: a kind of question that none of them shows may still be a share `unseen` of all (Clopper &
-    Pearson 1934), so 20 right answers of 20 give 0.83 to 1, not 1 to 1. One cluster says nothing about others: then it
-    is `bounds`.
+    fewer than FEW_CLUSTERS: Student's t on the variance between clusters. With several trainings the variance between
+    these is added, and the degrees of freedom are Welch's; where they are as few as those of few clusters, it is
+    Student's t, too. Either way no narrower than what so many examples can exclude: a kind of question that none of
+    them shows may still be a share `unseen` of all (Clopper & Pearson 1934), so 20 right answers of 20 give 0.83 to 1,
+    not 1 to 1. One cluster says nothing about others: then it is `bounds`.
     """
     from scipy.stats import norm, t  # type: ignore[import-untyped]
 
@@ -58,9 +66,11 @@ def interval(
         return bounds
     mean = float(sums.sum() / sizes.sum())
     count, tail = effective_clusters(sizes), (1 - confidence) / 2
-    quantile = min(float(t.ppf(1 - tail, count - 1)), 1e9)  # infinite where one cluster is nearly everything
-    if count < FEW_CLUSTERS:
-        half = quantile * math.sqrt(variance_of_mean(values, clusters))
+    questions, tuning = variance_of_mean(values, clusters), variance_of_trainings(trainings)
+    freedom = welch(questions, count - 1, tuning, len(np.asarray(trainings)))
+    quantile = min(float(t.ppf(1 - tail, freedom)), 1e9)  # infinite where one cluster is nearly everything
+    if freedom < FEW_CLUSTERS - 1:
+        half = quantile * math.sqrt(questions + tuning)
         low, high = mean - half, mean + half
     else:
         share = norm.cdf(-quantile * math.sqrt(count / (count - 1)))
