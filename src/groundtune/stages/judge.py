@@ -21,6 +21,7 @@ from groundtune.stages.build import (
     adapter_of,
     approach,
     calibration_mark,
+    made_for,
     prompts_stage,
     read_template,
     rows,
@@ -67,6 +68,7 @@ def measure_stage(project: Project) -> None:
                 "latency_ms": times,
                 "peak_memory_mb": peak_memory_mb(),
                 "tokens": fmean(r.answer.prompt_tokens + r.answer.completion_tokens for r in records),
+                "of": digest(made_for(project, name)),
             },
         )
 
@@ -100,6 +102,17 @@ def report_stage(project: Project) -> Path:
     write_text(project.workspace.report("md"), markdown(verdict, context))
     write_text(project.workspace.report("html"), html(verdict, records, context))
     return project.workspace.report("html")
+
+
+def recommended(project: Project) -> str:
+    """The approach that the verdict recommends. Raises UserError where there is no verdict, or it recommends none."""
+    if not project.workspace.verdict.exists():
+        raise UserError("there is no verdict yet", 'run "groundtune run", or name an approach: --approach rag')
+    verdict = read_json(project.workspace.verdict)
+    if verdict["recommended"] is None:
+        best = verdict["leader"] or max(verdict["probability_best"], key=verdict["probability_best"].get)
+        raise UserError("no approach is recommended (see the report)", f"name one: --approach {best}")
+    return str(verdict["recommended"])
 
 
 def visible_difference(project: Project) -> float:
