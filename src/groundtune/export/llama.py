@@ -6,7 +6,9 @@ import importlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from secrets import token_hex
 
+from groundtune.errors import WorkFailed
 from groundtune.export._apart import apart
 from groundtune.types import Limits
 
@@ -14,9 +16,12 @@ from groundtune.types import Limits
 def complete(gguf: Path, texts: Sequence[str], limits: Limits, context: int, threads: int | None) -> list[str]:
     """What the model says after each text, decoded greedily. context: tokens of a text and its answer at the most.
 
-    Raises WorkFailed where llama.cpp cannot run the file, ValueError where it refuses a text.
+    Raises WorkFailed where llama.cpp cannot run the file, or refuses a text.
     """
-    return apart(_complete, gguf, texts, limits, context, threads or len(os.sched_getaffinity(0)))
+    try:
+        return apart(_complete, gguf, texts, limits, context, threads or len(os.sched_getaffinity(0)))
+    except (RuntimeError, ValueError) as error:
+        raise WorkFailed(f"llama.cpp cannot run the GGUF ({error})", "export it merged: --format merged") from error
 
 
 def _complete(gguf: Path, texts: Sequence[str], limits: Limits, context: int, threads: int) -> list[str]:
@@ -26,6 +31,8 @@ def _complete(gguf: Path, texts: Sequence[str], limits: Limits, context: int, th
     settings.n_ctx = context
     settings.n_parallel = 1
     settings.warmup = False
+    settings.ui = False
+    settings.api_keys = [token_hex()]  # it listens on this machine as well, and nobody is to ask it there
     settings.cpuparams.n_threads = settings.cpuparams_batch.n_threads = threads
     server = llama.Server(settings)
     ask = {"max_tokens": limits.max_tokens, "stop": list(limits.stop), "temperature": 0, "repeat_penalty": 1}

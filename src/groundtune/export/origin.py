@@ -17,7 +17,8 @@ class Origin:
 
     model: the base model's name in the config; verdict: all of it; settings: [tune]; training: what the tune stage says
     of the adapter; forgetting: what the verdict says of it; lineage: its lines; k: passages in a prompt, 0 without a
-    retriever; choices: the labels, where it is one of them that answers; abstain_below: as in the config.
+    retriever; choices: the labels, where it is one of them that answers; abstain_below: as in the config; dtype: of the
+    weights as they were measured.
     """
 
     project: str
@@ -34,6 +35,7 @@ class Origin:
     k: int
     choices: Sequence[str]
     abstain_below: float | None
+    dtype: str
     version: str
 
     @property

@@ -66,6 +66,8 @@ def hold(records: Sequence[Record], said: Sequence[str]) -> Held:
 
 def insist(held: Held, way_out: str) -> None:
     """Raises WorkFailed where an export says too little of what was measured, with one example of it."""
+    if not held.asked:
+        raise WorkFailed("nothing is exported: no question of the test was put to the model that could be put again")
     if held.asked - len(held.differences) < LEAST_SAME * held.asked:
         one = held.differences[0]
         raise WorkFailed(

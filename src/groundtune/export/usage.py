@@ -28,8 +28,8 @@ def _prompt(origin: Origin) -> str:
     if origin.k:
         told += (
             f" It was tuned and measured with up to {origin.k} passages of your documents before the question, the "
-            "best one last, a blank line between them. A passage is the line `[title > heading]`, then its text; what it "
-            "begins with itself is left out of that line. Without passages it is not the model that was measured."
+            "best one last, a blank line between them. A passage is the line `[title > heading]`, then its text; what "
+            "it begins with itself is left out of that line. Without passages it is not the model that was measured."
         )
     return told
 
@@ -82,4 +82,5 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 base = {base}
 tokenizer = AutoTokenizer.from_pretrained(base)
-model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), ".")  # this folder"""
+model = AutoModelForCausalLM.from_pretrained(base, dtype="{origin.dtype}")
+model = PeftModel.from_pretrained(model, ".").merge_and_unload()  # this folder"""

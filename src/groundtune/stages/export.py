@@ -162,6 +162,9 @@ def _origin(project: Project, built: Approach, training: Json) -> Origin:
     """All that the card tells."""
     workspace, config = project.workspace, project.config
     verdict = read_json(workspace.verdict)
+    backend: Any = project.backend
+    with backend.using(workspace.adapter(training["adapter"])) as model:
+        dtype = str(model.dtype).removeprefix("torch.")
     return Origin(
         project=project.title,
         approach=built.name,
@@ -177,6 +180,7 @@ def _origin(project: Project, built: Approach, training: Json) -> Origin:
         k=built.k if built.retriever is not None else 0,
         choices=built.choices,
         abstain_below=config.prompt.abstain_below,
+        dtype=dtype,
         version=groundtune.__version__,
     )
 
