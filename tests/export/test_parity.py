@@ -37,7 +37,7 @@ def answers(generator: Any, template: Template, limits: Limits) -> list[str]:
 
 
 def olmo(tiny: Tiny, folder: Path) -> Path:
-    """A tiny model of another architecture that llama.cpp runs: it normalises after its layers, and queries and keys."""
+    """A tiny model of another architecture that llama.cpp runs: it normalises after its layers, and its queries."""
     import torch
     from transformers import AutoTokenizer, Olmo2Config, Olmo2ForCausalLM
 
@@ -65,7 +65,7 @@ def test_an_adapter_and_a_merged_folder_answer_as_the_model_that_was_measured(
     write_merged(backend, trained_one, tmp_path / "merged")
 
     assert measured != answers(backend.generator(), template, limits)
-    assert len(set(measured)) > ASKED
+    assert len(set(measured)) > len(measured) // 2
     assert answers(backend.generator(tmp_path / "adapter"), template, limits) == measured
     merged = HFBackend(str(tmp_path / "merged"), "merged", threads=1)
     assert answers(merged.generator(), template, limits) == measured
@@ -115,7 +115,7 @@ def test_exports_of_the_bundled_model_answer_as_it_does(tmp_path: Path) -> None:
 def test_a_file_that_is_no_gguf_is_said_so(tmp_path: Path) -> None:
     (tmp_path / "model.gguf").write_bytes(b"nothing of it")
 
-    with pytest.raises(WorkFailed, match="llama.cpp cannot run the GGUF"):
+    with pytest.raises(WorkFailed, match=r"llama\.cpp cannot run the GGUF"):
         complete(tmp_path / "model.gguf", ["Q: a\nA:"], Limits(2), 64, 1)
 
 

@@ -153,7 +153,7 @@ def _measured(project: Project, name: str) -> Json:
     measured = workspace.last(f"measure-{name}")
     if not measured or not workspace.verdict.exists() or name not in read_json(workspace.verdict)["approaches"]:
         raise UserError(f"{name} is not measured yet", 'run "groundtune run" first')
-    if measured["of"] != digest(made_for(project, name)):
+    if measured.get("of") != digest(made_for(project, name)):
         raise UserError(f"{name} was tuned anew since it was measured", 'run "groundtune run" first')
     return adapter_of(workspace.last("tune"), project.config.approaches[name].reads)
 
