@@ -6,6 +6,7 @@ paths and logging for itself, and may fail in any way at a model that it does no
 
 from __future__ import annotations
 
+import errno
 import importlib
 import importlib.util
 import json
@@ -36,7 +37,11 @@ def write_gguf(folder: Path, target: Path, numbers: Numbers, name: str) -> None:
     """
     try:
         apart(_convert, folder, target, numbers, name)
-    except (OSError, UserError):
+    except OSError as error:
+        if error.errno is None:  # NumPy could write only a part, and says so in words of its own
+            raise OSError(errno.ENOSPC, str(error)) from error
+        raise
+    except UserError:
         raise
     except Exception as error:  # (whatever the converter raises)
         raise WorkFailed(
