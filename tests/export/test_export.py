@@ -125,6 +125,16 @@ def test_the_program_in_the_card_answers_as_the_measured_model(
     assert capsys.readouterr().out == measured.text.strip() + "\n"
 
 
+def test_the_card_tells_the_settings_of_training_not_those_that_the_config_has_since(
+    mine: Path, tmp_path: Path
+) -> None:
+    mine.write_text(mine.read_text().replace("rank = 2", "rank = 64"))
+
+    export_stage(opened(mine), tmp_path / "out", "tuned")
+
+    assert "| `rank` | `2` |" in (tmp_path / "out" / "README.md").read_text()
+
+
 def test_words_of_the_users_data_are_quoted_in_the_card(mine: Path, tmp_path: Path) -> None:
     def change(number: int, answer: Json) -> None:
         if number == 0:

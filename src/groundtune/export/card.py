@@ -91,7 +91,7 @@ def _data(origin: Origin) -> str:
 
 def _recipe(origin: Origin) -> str:
     training = origin.training
-    rows = [(f"`{key}`", quoted(str(origin.settings[key]))) for key in SETTINGS]
+    rows = [(f"`{key}`", quoted(str(training["settings"][key]))) for key in SETTINGS]
     rows.append(("`replay_share`", f"{training['replay_share']:g}"))
     held_out = f", on held-out rows {min(training['held_out']):.3f}" if training["held_out"] else ""
     return (

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from groundtune.models.weights import BUNDLED
 from groundtune.prompts import Template
@@ -15,10 +14,10 @@ from groundtune.types import Json, Limits
 class Origin:
     """Where a tuned approach comes from and what was measured of it.
 
-    model: the base model's name in the config; verdict: all of it; settings: [tune]; training: what the tune stage says
-    of the adapter; forgetting: what the verdict says of it; lineage: its lines; k: passages in a prompt, 0 without a
-    retriever; choices: the labels, where it is one of them that answers; abstain_below: as in the config; dtype: of the
-    weights as they were measured.
+    model: the base model's name in the config; verdict: all of it; training: what the tune stage says of the adapter;
+    forgetting: what the verdict says of it; lineage: its lines; k: passages in a prompt, 0 without a retriever;
+    choices: the labels, where it is one of them that answers; abstain_below: as in the config; dtype: of the weights
+    as they were measured.
     """
 
     project: str
@@ -26,7 +25,6 @@ class Origin:
     model: str
     verdict: Json
     train: int
-    settings: Mapping[str, Any]
     training: Json
     forgetting: Json | None
     lineage: Sequence[Json]

@@ -171,7 +171,6 @@ def _origin(project: Project, built: Approach, training: Json) -> Origin:
         model=config.model.name,
         verdict=verdict,
         train=workspace.last("split")["train"],
-        settings=config.tune.model_dump(),
         training=training,
         forgetting=next((one for one in verdict["forgetting"] if one["adapter"] == training["adapter"]), None),
         lineage=read_jsonl(workspace.adapter(training["adapter"]) / LINEAGE),
