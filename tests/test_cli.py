@@ -61,7 +61,7 @@ def test_help_answers_in_less_than_half_a_second() -> None:
 
 
 def test_every_verb_has_a_help_text(groundtune: Run) -> None:
-    verbs = ["init", "doctor", "plan", "sync", "tune", "measure", "report", "run", "ask", "demo"]
+    verbs = ["init", "doctor", "plan", "sync", "tune", "measure", "report", "run", "ask", "export", "demo"]
     code, out, _ = groundtune("--help")
 
     assert code == 0

@@ -20,7 +20,7 @@ FLOORS = [
     {"sources", "parse", "index", "retrieve", "models", "examples", "tune", "metrics", "stats", "demo"}
     | {"general", "calibration"},
     {"approach", "cases"},
-    {"measure", "decide", "report", "project", "start", "doctor", "synthesis"},
+    {"measure", "decide", "report", "export", "project", "start", "doctor", "synthesis"},
     {"stages"},
     {"searching", "watching"},
     {"serve", "asking"},

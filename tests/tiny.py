@@ -50,12 +50,12 @@ def build(folder: Path) -> Tiny:
     tokenizer = _tokenizer()
     ids = {"eos_token_id": tokenizer.eos_token_id, "bos_token_id": None, "pad_token_id": None}
     general: dict[str, Any] = {"vocab_size": len(tokenizer), "max_position_embeddings": CONTEXT, **small}
-    llama = _spread(LlamaForCausalLM(LlamaConfig(**general, **ids, num_key_value_heads=1)))
+    llama = spread(LlamaForCausalLM(LlamaConfig(**general, **ids, num_key_value_heads=1)))
     for place, template in ((tiny.llama, CHAT), (tiny.gemmalike, NO_SYSTEM)):
         llama.save_pretrained(place)
         tokenizer.chat_template = template
         tokenizer.save_pretrained(place)
-    _spread(GPTNeoXForCausalLM(GPTNeoXConfig(**general, **ids))).save_pretrained(tiny.neox)
+    spread(GPTNeoXForCausalLM(GPTNeoXConfig(**general, **ids))).save_pretrained(tiny.neox)
     _tokenizer(pad="<|pad|>").save_pretrained(tiny.neox)
     padded = _tokenizer(pad="<|pad|>")
     BertModel(BertConfig(**general, pad_token_id=padded.pad_token_id)).save_pretrained(tiny.bert)
@@ -87,7 +87,7 @@ def _tokenizer(pad: str | None = None) -> Any:
     return fast(tokenizer_object=bpe, eos_token="<|end|>", pad_token=pad)
 
 
-def _spread(model: Any) -> Any:
+def spread(model: Any) -> Any:
     """The model with larger weights than a fresh one has: its answers depend on all of the prompt, none are level."""
     import torch
 
@@ -98,8 +98,8 @@ def _spread(model: Any) -> Any:
     return model
 
 
-def adapter(model: Path, folder: Path, seed: int) -> Path:
-    """An adapter of a model with random weights: it says something of its own."""
+def adapter(model: Path, folder: Path, seed: int, std: float = 0.3) -> Path:
+    """An adapter of a model with random weights, spread by `std`: it says something of its own."""
     import torch
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM
@@ -110,7 +110,7 @@ def adapter(model: Path, folder: Path, seed: int) -> Path:
     with torch.no_grad():
         for name, parameter in tuned.named_parameters():
             if "lora_B" in name:
-                parameter.normal_(std=0.3)
+                parameter.normal_(std=std)
     tuned.save_pretrained(str(folder))
     return folder
 

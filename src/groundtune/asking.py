@@ -12,7 +12,6 @@ from groundtune.progress import printable
 from groundtune.project import Project
 from groundtune.searching import indented, place, state_of
 from groundtune.types import EVERYONE, Answer, Json, Reader
-from groundtune.workspace import read_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +66,7 @@ def ask(
     """
     if not question.strip():
         raise UserError("the question is empty")
-    name = approach or _recommended(project)
+    name = approach or stages.recommended(project)
     rows = project.config.approaches
     if name not in rows:
         raise UserError(f"--approach {name!r} is unknown; one of: {', '.join(rows)}")
@@ -91,13 +90,3 @@ def _cost(answer: Answer, table: DecideTable) -> float:
         answer.seconds, table.price_per_hour, 0, table.queries_per_month, tokens, table.price_per_million_tokens
     )
     return thousand / 1000
-
-
-def _recommended(project: Project) -> str:
-    if not project.workspace.verdict.exists():
-        raise UserError("there is no verdict yet", 'run "groundtune run", or name an approach: --approach rag')
-    verdict = read_json(project.workspace.verdict)
-    if verdict["recommended"] is None:
-        best = verdict["leader"] or max(verdict["probability_best"], key=verdict["probability_best"].get)
-        raise UserError("no approach is recommended (see the report)", f"name one: --approach {best}")
-    return str(verdict["recommended"])

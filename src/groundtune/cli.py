@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from groundtune.errors import UserError, WorkFailed
+from groundtune.export import Format, Numbers
 from groundtune.progress import TerminalProgress, printable
 
 if TYPE_CHECKING:
@@ -225,6 +226,34 @@ def ask(
 
     answered = answer(_project(config, TerminalProgress()), question, approach, _reader(reader), as_of)
     _print(json.dumps(answered.to_json(), ensure_ascii=False) if as_json else answered.to_text())
+
+
+@app.command()
+def export(
+    folder: Path,
+    approach: Annotated[str | None, typer.Option(help="A tuned one; else the recommended one.")] = None,
+    form: Annotated[
+        Format,
+        typer.Option("--format", help="A PEFT adapter, a merged Hugging Face folder, or a GGUF with a Modelfile."),
+    ] = "adapter",
+    numbers: Annotated[
+        Numbers | None, typer.Option("--type", help="The number format of a GGUF's weights; else f16.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over an earlier export.")] = False,
+    config: ConfigOption = CONFIG,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a tuned model into a folder, with a card, after holding it to the answers that were measured."""
+    from groundtune import stages
+
+    with _at_work(config) as project:
+        told = stages.export_stage(project, folder, approach, form, numbers, force=force)
+    if as_json:
+        _print(json.dumps(told, ensure_ascii=False))
+        return
+    _print(printable(f"{folder}: {told['approach']} as {told['format']}; {told['held']}"))
+    for one in told["differences"]:
+        _print(printable(f"  {one['question']!r}: {one['exported']!r} in place of {one['measured']!r}"))
 
 
 @app.command()

@@ -23,6 +23,8 @@ from typing import Any
 from groundtune.errors import UserError, WorkFailed
 from groundtune.types import Json
 
+ELSEWHERE = "choose another [workspace] path"
+
 
 def digest(value: Any) -> str:
     """A short sha256 (16 hex digits) of any value made of dataclasses, mappings, sequences and scalars."""
@@ -52,14 +54,14 @@ def _plain(value: Any) -> Any:
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[Path]:
+def writing(path: Path, elsewhere: str = ELSEWHERE) -> Iterator[Path]:
     """A temporary path beside `path` that becomes `path` when the block ends well, and is removed when it does not.
 
     The block may make a file or a folder there; a lock keeps other writers away. Raises WorkFailed where the disk is
-    full; what stood at `path` before is still there then.
+    full; what stood at `path` before is still there then. elsewhere: how to write to another disk, for the message.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
-    with disk_errors(path):
+    with disk_errors(path, elsewhere):
         path.parent.mkdir(parents=True, exist_ok=True)
         for left in path.parent.glob(f".{glob.escape(path.name)}.*.new"):  # of a process that was killed
             remove(left)
@@ -68,7 +70,7 @@ def writing(path: Path) -> Iterator[Path]:
             for written in (temporary, *temporary.rglob("*")):
                 _fsync(written)
             if path.is_dir():
-                _exchange(temporary, path)
+                _exchange(temporary, path, elsewhere)
             else:
                 temporary.replace(path)
             _fsync(path.parent)
@@ -76,7 +78,7 @@ def writing(path: Path) -> Iterator[Path]:
             remove(temporary)  # where it was exchanged: what stood there before
 
 
-def _exchange(one: Path, other: Path) -> None:
+def _exchange(one: Path, other: Path, elsewhere: str) -> None:
     """Swaps two folders in one step, so that nobody ever finds neither (renameat2 of Linux)."""
     at_folder, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE of linux/fs.h
     libc = ctypes.CDLL(None, use_errno=True)
@@ -84,12 +86,12 @@ def _exchange(one: Path, other: Path) -> None:
         number = ctypes.get_errno()
         raise WorkFailed(
             f"{other}: cannot be replaced ({os.strerror(number)})",
-            "its file system cannot swap folders: choose another [workspace] path",
+            f"its file system cannot swap folders: {elsewhere}",
         )
 
 
 @contextmanager
-def disk_errors(path: Path, elsewhere: str = "choose another [workspace] path") -> Iterator[None]:
+def disk_errors(path: Path, elsewhere: str = ELSEWHERE) -> Iterator[None]:
     """Turns a full or read-only disk into a message that says what to do; `elsewhere`: how to write to another one."""
     try:
         yield

@@ -94,8 +94,13 @@ class HFBackend:
     def fresh(self) -> tuple[Any, Any]:
         """The tokenizer and the bare model, for training; the model kept so far is let go."""
         with self.lock:
-            self._loaded = None
+            self.let_go()
             return self.tokenizer, self._read_weights()
+
+    def let_go(self) -> None:
+        """Frees the memory of the model that is kept; it is read again when it is next needed."""
+        with self.lock:
+            self._loaded = None
 
     def render(self, prompt: Prompt) -> str:
         """The text that the model reads for a prompt: in its chat template, or plain where there is none."""

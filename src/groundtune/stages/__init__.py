@@ -9,7 +9,15 @@ from __future__ import annotations
 from groundtune.project import Project
 from groundtune.stages.build import approach, prompts_stage
 from groundtune.stages.data import bring, differences, insist, known, split_stage, sync_stage
-from groundtune.stages.judge import check_settings, decide_stage, measure_stage, report_stage, visible_difference
+from groundtune.stages.export import export_stage
+from groundtune.stages.judge import (
+    check_settings,
+    decide_stage,
+    measure_stage,
+    recommended,
+    report_stage,
+    visible_difference,
+)
 from groundtune.stages.retrieval import retrieval_stage
 from groundtune.stages.tuning import kept_out, tune_stage
 from groundtune.types import Json
@@ -20,12 +28,14 @@ __all__ = [
     "check_settings",
     "decide_stage",
     "differences",
+    "export_stage",
     "insist",
     "kept_out",
     "known",
     "measure_stage",
     "prepare",
     "prompts_stage",
+    "recommended",
     "report_stage",
     "retrieval_stage",
     "run",

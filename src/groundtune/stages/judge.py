@@ -21,6 +21,7 @@ from groundtune.stages.build import (
     adapter_of,
     approach,
     calibration_mark,
+    made_for,
     prompts_stage,
     read_template,
     rows,
@@ -64,9 +65,9 @@ def _measure(project: Project, name: str, training: int, test: Sequence[Example]
     built = approach(project, name, training)
     reset_peak_memory()
     records = measure(built, test, project.workspace.records(name, training), run, project.progress)
-    took: Json = {}
+    took: Json = {"of": digest(made_for(project, name, training))}
     if training == 0:  # the others take as much, and this is the one that will be served
-        took = {
+        took |= {
             "latency_ms": latencies(built, _spread(test, project.config.measure.latency_on), project.progress),
             "peak_memory_mb": peak_memory_mb(),
             "tokens": fmean(r.answer.prompt_tokens + r.answer.completion_tokens for r in records),
@@ -122,6 +123,17 @@ def report_stage(project: Project) -> Path:
     write_text(project.workspace.report("md"), markdown(verdict, context))
     write_text(project.workspace.report("html"), html(verdict, records, context))
     return project.workspace.report("html")
+
+
+def recommended(project: Project) -> str:
+    """The approach that the verdict recommends. Raises UserError where there is no verdict, or it recommends none."""
+    if not project.workspace.verdict.exists():
+        raise UserError("there is no verdict yet", 'run "groundtune run", or name an approach: --approach rag')
+    verdict = read_json(project.workspace.verdict)
+    if verdict["recommended"] is None:
+        best = verdict["leader"] or max(verdict["probability_best"], key=verdict["probability_best"].get)
+        raise UserError("no approach is recommended (see the report)", f"name one: --approach {best}")
+    return str(verdict["recommended"])
 
 
 def visible_difference(project: Project) -> float:

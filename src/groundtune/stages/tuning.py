@@ -34,9 +34,10 @@ def tune_stage(project: Project, *, plan_only: bool = False) -> Json | None:
     """The adapters of all tuned approaches; None where there are none.
 
     Gives {"adapters": {use: [training, ...]}}: one training a seed, each with its folder's name, the kinds of its rows,
-    the share of general text among them, the training in whose place it was done because that forgot too much
-    (`without_replay`, else None), and what trainer.Trained says. What earlier runs trained from the same inputs stays,
-    with fewer seeds or with more. plan_only: gives the plan of the next training, and how many `trainings` are to come.
+    its settings, the share of general text among the rows, the training in whose place it was done because that forgot
+    too much (`without_replay`, else None), and what trainer.Trained says. What earlier runs trained from the same
+    inputs stays, with fewer seeds or with more. plan_only: gives the plan of the next training, and how many
+    `trainings` are to come.
     """
     if note := untunable(project):
         if not rows(project):
@@ -163,6 +164,7 @@ def _train(project: Project, lesson: _Lesson) -> Json:
     return {
         "adapter": lesson.name,
         "mix": dict(_counts(learnt)),
+        "settings": lesson.table.model_dump(mode="json"),
         "replay_share": lesson.table.replay_share or 0.0,
         "without_replay": None,
         **training.to_json(),
