@@ -28,12 +28,15 @@ OLD_NAME = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is dep
 class Tiny:
     """Where the models lie.
 
-    llama: with a chat template; neox: another architecture, without one; gemmalike: llama whose template refuses a
-    system message; bert: an embedder.
+    llama: with a chat template, of the default model's architecture; neox: another, without one; qwen: a third; gemma:
+    one whose rows cannot be packed, since its attention and its logits have soft caps; gemmalike: llama whose template
+    refuses a system message; bert: an embedder.
     """
 
     llama: Path
     neox: Path
+    qwen: Path
+    gemma: Path
     gemmalike: Path
     bert: Path
 
@@ -43,9 +46,10 @@ def build(folder: Path) -> Tiny:
     import torch
     from tokenizers.processors import TemplateProcessing
     from transformers import BertConfig, BertModel, GPTNeoXConfig, GPTNeoXForCausalLM, LlamaConfig, LlamaForCausalLM
+    from transformers import Gemma2Config, Gemma2ForCausalLM, Qwen3Config, Qwen3ForCausalLM
 
     torch.manual_seed(7)
-    tiny = Tiny(folder / "llama", folder / "neox", folder / "gemmalike", folder / "bert")
+    tiny = Tiny(*(folder / name for name in ("llama", "neox", "qwen", "gemma", "gemmalike", "bert")))
     small = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
     tokenizer = _tokenizer()
     ids = {"eos_token_id": tokenizer.eos_token_id, "bos_token_id": None, "pad_token_id": None}
@@ -57,6 +61,12 @@ def build(folder: Path) -> Tiny:
         tokenizer.save_pretrained(place)
     _spread(GPTNeoXForCausalLM(GPTNeoXConfig(**general, **ids))).save_pretrained(tiny.neox)
     _tokenizer(pad="<|pad|>").save_pretrained(tiny.neox)
+    few = {"num_key_value_heads": 1, "head_dim": 16}
+    caps = {"attn_logit_softcapping": 2.0, "final_logit_softcapping": 20.0}  # so low that all of them are felt
+    _spread(Qwen3ForCausalLM(Qwen3Config(**general, **ids, **few))).save_pretrained(tiny.qwen)
+    _spread(Gemma2ForCausalLM(Gemma2Config(**general, **ids, **few, **caps))).save_pretrained(tiny.gemma)
+    for place in (tiny.qwen, tiny.gemma):
+        _tokenizer(pad="<|pad|>").save_pretrained(place)
     padded = _tokenizer(pad="<|pad|>")
     BertModel(BertConfig(**general, pad_token_id=padded.pad_token_id)).save_pretrained(tiny.bert)
     end = ("<|end|>", padded.eos_token_id)  # as BERT's, so that even an empty text is a token

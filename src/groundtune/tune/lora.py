@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from groundtune.errors import UserError
+
 if TYPE_CHECKING:
     from groundtune.config import TuneTable
 
@@ -47,7 +49,10 @@ class LoraProduct(torch.autograd.Function):
 
 
 def with_lora(model: Any, table: TuneTable) -> Any:
-    """The model with LoRA on all its linear layers; its own weights are frozen."""
+    """The model with LoRA on all its linear layers; its own weights are frozen.
+
+    Raises UserError where PEFT knows that this architecture cannot be tuned so.
+    """
     from peft import LoraConfig, get_peft_model
     from peft.tuners.lora import Linear
 
@@ -55,7 +60,11 @@ def with_lora(model: Any, table: TuneTable) -> Any:
         r=table.rank, lora_alpha=2 * table.rank, lora_dropout=0.0, target_modules="all-linear", task_type="CAUSAL_LM"
     )
     # Gradients need no training mode, and without it the base model's dropout stays off: a resumed run is the same run.
-    tuned = get_peft_model(model, config).eval()
+    try:
+        tuned = get_peft_model(model, config).eval()
+    except ValueError as error:
+        problem = f"[model] name: {model.config.model_type} cannot be tuned with LoRA on all linear layers ({error})"
+        raise UserError(problem, "choose another model, or approaches of the base generator alone") from error
     for layer in tuned.modules():
         if type(layer) is Linear and type(layer.base_layer) is torch.nn.Linear:  # others (4 bit) stay PEFT's
             layer.forward = _written_out(layer)  # type: ignore[method-assign]
