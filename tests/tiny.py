@@ -45,8 +45,18 @@ def build(folder: Path) -> Tiny:
     """Makes all models in a folder."""
     import torch
     from tokenizers.processors import TemplateProcessing
-    from transformers import BertConfig, BertModel, GPTNeoXConfig, GPTNeoXForCausalLM, LlamaConfig, LlamaForCausalLM
-    from transformers import Gemma2Config, Gemma2ForCausalLM, Qwen3Config, Qwen3ForCausalLM
+    from transformers import (
+        BertConfig,
+        BertModel,
+        Gemma2Config,
+        Gemma2ForCausalLM,
+        GPTNeoXConfig,
+        GPTNeoXForCausalLM,
+        LlamaConfig,
+        LlamaForCausalLM,
+        Qwen3Config,
+        Qwen3ForCausalLM,
+    )
 
     torch.manual_seed(7)
     tiny = Tiny(*(folder / name for name in ("llama", "neox", "qwen", "gemma", "gemmalike", "bert")))
@@ -54,17 +64,20 @@ def build(folder: Path) -> Tiny:
     tokenizer = _tokenizer()
     ids = {"eos_token_id": tokenizer.eos_token_id, "bos_token_id": None, "pad_token_id": None}
     general: dict[str, Any] = {"vocab_size": len(tokenizer), "max_position_embeddings": CONTEXT, **small}
-    llama = _spread(LlamaForCausalLM(LlamaConfig(**general, **ids, num_key_value_heads=1)))
+    llama = spread(LlamaForCausalLM(LlamaConfig(**general, **ids, num_key_value_heads=1)))
     for place, template in ((tiny.llama, CHAT), (tiny.gemmalike, NO_SYSTEM)):
         llama.save_pretrained(place)
         tokenizer.chat_template = template
         tokenizer.save_pretrained(place)
-    _spread(GPTNeoXForCausalLM(GPTNeoXConfig(**general, **ids))).save_pretrained(tiny.neox)
+    spread(GPTNeoXForCausalLM(GPTNeoXConfig(**general, **ids))).save_pretrained(tiny.neox)
     _tokenizer(pad="<|pad|>").save_pretrained(tiny.neox)
-    few = {"num_key_value_heads": 1, "head_dim": 16}
-    caps = {"attn_logit_softcapping": 2.0, "final_logit_softcapping": 20.0}  # so low that all of them are felt
-    _spread(Qwen3ForCausalLM(Qwen3Config(**general, **ids, **few))).save_pretrained(tiny.qwen)
-    _spread(Gemma2ForCausalLM(Gemma2Config(**general, **ids, **few, **caps))).save_pretrained(tiny.gemma)
+    few: dict[str, Any] = {"num_key_value_heads": 1, "head_dim": 16}
+    caps: dict[str, Any] = {
+        "attn_logit_softcapping": 2.0,
+        "final_logit_softcapping": 20.0,
+    }  # low: they tell
+    spread(Qwen3ForCausalLM(Qwen3Config(**general, **ids, **few))).save_pretrained(tiny.qwen)
+    spread(Gemma2ForCausalLM(Gemma2Config(**general, **ids, **few, **caps))).save_pretrained(tiny.gemma)
     for place in (tiny.qwen, tiny.gemma):
         _tokenizer(pad="<|pad|>").save_pretrained(place)
     padded = _tokenizer(pad="<|pad|>")
@@ -97,7 +110,7 @@ def _tokenizer(pad: str | None = None) -> Any:
     return fast(tokenizer_object=bpe, eos_token="<|end|>", pad_token=pad)
 
 
-def _spread(model: Any) -> Any:
+def spread(model: Any) -> Any:
     """The model with larger weights than a fresh one has: its answers depend on all of the prompt, none are level."""
     import torch
 

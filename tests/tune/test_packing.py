@@ -134,7 +134,7 @@ def test_rows_within_a_window_are_packed(tiny: Tiny, tmp_path: Path) -> None:
 def test_a_model_that_lora_cannot_tune_is_named_with_the_reason(tiny: Tiny, tmp_path: Path) -> None:
     recurrent = saved(FalconMambaConfig(**SMALL, state_size=4), tmp_path / "model", tiny)
 
-    with pytest.raises(UserError, match="falcon_mamba cannot be tuned .*out_proj"):
+    with pytest.raises(UserError, match=r"falcon_mamba cannot be tuned .*out_proj"):
         made(recurrent, tmp_path / "adapter")
 
 

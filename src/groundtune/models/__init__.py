@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from groundtune.config import EmbedderTable, ModelTable
+from groundtune.errors import UserError
 from groundtune.models.backend import Backend
 from groundtune.types import Embedder, Reranker
 
@@ -17,8 +18,12 @@ def load_backend(table: ModelTable, key: str = "model") -> Backend:
     """The backend of a `[model]` table: "smollm2-135m", "hf:org/name", a folder, "openai:name" or "echo".
 
     key: which table it is, for messages. Raises UserError where the name is unknown, or its weights, its key or its
-    package are missing.
+    package are missing, or where weights that are not here should lie in 4 bits.
     """
+    if table.bits and (table.name == "echo" or table.name.startswith("openai:")):
+        raise UserError(
+            f"[{key}] bits = {table.bits} is for weights on this machine; {table.name!r} has none", "leave bits out"
+        )
     if table.name == "echo":
         from groundtune.models.echo import EchoBackend
 
@@ -30,7 +35,8 @@ def load_backend(table: ModelTable, key: str = "model") -> Backend:
     from groundtune.models.hf import HFBackend
     from groundtune.models.weights import find_weights
 
-    return HFBackend(find_weights(table.name, f"[{key}] name"), table.name, threads=table.threads, batch=table.batch)
+    weights = find_weights(table.name, f"[{key}] name")
+    return HFBackend(weights, table.name, bits=table.bits, threads=table.threads, batch=table.batch)
 
 
 def load_embedder(table: EmbedderTable, queries: Path | None = None) -> Embedder:

@@ -106,7 +106,7 @@ def _keeps_apart(model: Any, packs: Sequence[Pack]) -> bool:
     sizes = [COMMON, FIRST, SECOND, ALONE]
     for part, foreign in ((slice(FIRST - 1, -(ALONE - 1)), (1, 3)), (slice(-(ALONE - 1), None), (0, 1, 2))):
         [gradient] = torch.autograd.grad(logits[part].float().square().sum(), read, retain_graph=True)
-        parts = gradient[0].split(sizes)
+        parts = torch.split(gradient[0], sizes)
         if any(parts[number].any() for number in foreign):
             return False
     return True
