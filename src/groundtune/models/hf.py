@@ -122,6 +122,17 @@ class HFBackend:
             text = tokenizer.apply_chat_template([merged, *rest], tokenize=False, add_generation_prompt=True)
         return text
 
+    def ids(self, prompt: Prompt, limits: Limits) -> list[int]:
+        """The prompt's ids. Raises TooLongError where they and the answer are more than the model can read."""
+        ids: list[int] = self.tokenizer(self.render(prompt), add_special_tokens=False)["input_ids"]
+        if self.room is not None and len(ids) + limits.max_tokens > self.room:
+            raise TooLongError(
+                f"a prompt of {len(ids):,} tokens with {limits.max_tokens:,} for the answer is too long: "
+                f"{self.name} reads {self.room:,} tokens at the most",
+                "choose a smaller [retrieve] k, [index] passage_chars or [prompt] max_tokens",
+            )
+        return ids
+
     def losses(self, texts: Sequence[str], adapter: Path | None = None) -> list[list[float]]:
         """For each text the negative log likelihood of its tokens, in nats (see hf_likelihood.py)."""
         from groundtune.models.hf_likelihood import token_losses
@@ -150,7 +161,7 @@ class HFBackend:
         from transformers import AutoModelForCausalLM
 
         torch.set_num_threads(self._threads)
-        options: dict[str, Any] = {"dtype": _dtype(torch), "use_safetensors": True}
+        options: dict[str, Any] = {"dtype": dtype(torch), "use_safetensors": True}
         if self._bits == 4:
             options["quantization_config"] = four_bits.settings(options["dtype"])
         with self._loading():
@@ -202,7 +213,7 @@ class HFGenerator:
 
     def generate(self, prompts: Sequence[Prompt], limits: Limits) -> list[Completion]:
         """One completion a prompt, in order. A prompt with choices is answered with one of them."""
-        ids = [self._tokens(prompt, limits) for prompt in prompts]
+        ids = [self._backend.ids(prompt, limits) for prompt in prompts]
         with self._backend.using(self._adapter) as model:
             way = self._way(model, ids, limits)
             prefix = way.prefix(model, ids)  # and the model is loaded before any time is taken
@@ -221,7 +232,7 @@ class HFGenerator:
         """The completion in pieces, as the model makes them; what may be the beginning of a stop is held back."""
         from transformers import TextIteratorStreamer
 
-        ids = [self._tokens(prompt, limits)]
+        ids = [self._backend.ids(prompt, limits)]
         streamer: Any = TextIteratorStreamer(self._backend.tokenizer, skip_prompt=True, skip_special_tokens=True)
 
         def work() -> None:
@@ -239,19 +250,8 @@ class HFGenerator:
         longest = max(map(len, ids), default=0) + limits.max_tokens
         return self._packed if self._backend.packs(model, longest) else self._padded
 
-    def _tokens(self, prompt: Prompt, limits: Limits) -> list[int]:
-        """The prompt's ids. Raises TooLongError where they and the answer are more than the model can read."""
-        tokenizer, room = self._backend.tokenizer, self._backend.room
-        ids: list[int] = tokenizer(self._backend.render(prompt), add_special_tokens=False)["input_ids"]
-        if room is not None and len(ids) + limits.max_tokens > room:
-            raise TooLongError(
-                f"a prompt of {len(ids):,} tokens with {limits.max_tokens:,} for the answer is too long: "
-                f"{self._backend.name} reads {room:,} tokens at the most",
-                "choose a smaller [retrieve] k, [index] passage_chars or [prompt] max_tokens",
-            )
-        return ids
 
-
-def _dtype(torch: Any) -> Any:
+def dtype(torch: Any) -> Any:
+    """The number format that this machine answers in."""
     # CPUs without AMX multiply faster in fp32 (276 against 148 GFLOP/s on two cores); GPUs are made for bf16.
     return torch.bfloat16 if torch.cuda.is_available() else torch.float32

@@ -166,7 +166,7 @@ def build_inputs(project: Project) -> str:
     config = project.config
     index = project.index.digest()
     weights = [(table.name, weights_digest(table.name)) for table in (config.model, config.embedder)]
-    models = [*weights, config.model.base_url, config.model.bits]
+    models = [*weights, config.model.base_url, config.model.bits, config.model.engine]
     train = file_digest(project.workspace.train)
     fitted = project.workspace.last("retrieval")
     retrieve = config.retrieve.model_dump(exclude={"cases"})  # which no adapter depends on
