@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
-from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
+from transformers import AutoModelForCausalLM
 
 from groundtune import four_bits
 from groundtune.config import ModelTable, TuneTable
@@ -21,7 +21,7 @@ from groundtune.tune import memory
 from groundtune.tune.rows import Row
 from groundtune.tune.trainer import Trainer
 from groundtune.types import Message, Prompt
-from tests.tiny import OLD_NAME, Tiny, adapter, spread
+from tests.tiny import OLD_NAME, Tiny, adapter
 
 pytestmark = OLD_NAME
 needs_bitsandbytes = pytest.mark.skipif(
@@ -33,25 +33,11 @@ IDS = torch.tensor([[3, 1, 4, 1, 5, 9, 2, 6]])
 
 
 @pytest.fixture(scope="module")
-def wide(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Llama with rows of 64 weights and more, which bitsandbytes unpacks rightly on every machine."""
-    folder = tmp_path_factory.mktemp("wide")
-    tokenizer = HFBackend(str(tiny.llama), "llama").tokenizer
-    tokenizer.save_pretrained(folder)
-    torch.manual_seed(5)
-    shape: dict[str, Any] = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 3}
-    heads: dict[str, Any] = {"num_attention_heads": 2, "num_key_value_heads": 1, "max_position_embeddings": 512}
-    end = {"eos_token_id": tokenizer.eos_token_id, "bos_token_id": None}
-    spread(LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), **shape, **heads, **end))).save_pretrained(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def unpacked(wide: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def unpacked(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same model, its weights written out as what the 4 bits of each stand for."""
     folder = tmp_path_factory.mktemp("unpacked")
-    backend = HFBackend(str(wide), "wide", bits=4, threads=1)
-    model: Any = AutoModelForCausalLM.from_pretrained(wide)
+    backend = HFBackend(str(tiny.wide), "wide", bits=4, threads=1)
+    model: Any = AutoModelForCausalLM.from_pretrained(tiny.wide)
     with backend.using(None) as packed, torch.no_grad():
         for name, layer in packed.named_modules():
             if four_bits.is_packed(layer):
@@ -61,8 +47,8 @@ def unpacked(wide: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def backends(wide: Path, unpacked: Path) -> tuple[HFBackend, HFBackend]:
-    return HFBackend(str(wide), "wide", bits=4, threads=1), HFBackend(str(unpacked), "unpacked", threads=1)
+def backends(tiny: Tiny, unpacked: Path) -> tuple[HFBackend, HFBackend]:
+    return HFBackend(str(tiny.wide), "wide", bits=4, threads=1), HFBackend(str(unpacked), "unpacked", threads=1)
 
 
 def trainer(backend: HFBackend, folder: Path, **table: object) -> Trainer:
@@ -73,14 +59,14 @@ def trainer(backend: HFBackend, folder: Path, **table: object) -> Trainer:
 
 
 @needs_bitsandbytes
-def test_all_linear_layers_of_the_blocks_lie_in_4_bits_near_what_they_were(wide: Path) -> None:
-    whole: Any = AutoModelForCausalLM.from_pretrained(wide)
+def test_all_linear_layers_of_the_blocks_lie_in_4_bits_near_what_they_were(tiny: Tiny) -> None:
+    whole: Any = AutoModelForCausalLM.from_pretrained(tiny.wide)
 
-    with HFBackend(str(wide), "wide", bits=4, threads=1).using(None) as model:
+    with HFBackend(str(tiny.wide), "wide", bits=4, threads=1).using(None) as model:
         packed = {name: layer for name, layer in model.named_modules() if four_bits.is_packed(layer)}
         found = {name: four_bits.weight(layer, torch.float32) for name, layer in packed.items()}
 
-    assert len(packed) == 3 * 7
+    assert len(packed) == 2 * 7
     for name, weight in found.items():
         given = whole.get_submodule(name).weight
         assert 0 < (weight - given).abs().max() < 0.25 * given.abs().max()
@@ -88,14 +74,14 @@ def test_all_linear_layers_of_the_blocks_lie_in_4_bits_near_what_they_were(wide:
 
 @needs_bitsandbytes
 def test_answers_are_those_of_the_unpacked_weights_with_the_adapter_beside_them(
-    wide: Path, unpacked: Path, tmp_path: Path
+    tiny: Tiny, unpacked: Path, tmp_path: Path
 ) -> None:
-    folder = adapter(wide, tmp_path / "adapter", seed=2)
+    folder = adapter(tiny.wide, tmp_path / "adapter", seed=2)
     prompts = [Prompt((Message("user", text),)) for text in ("red lamp", "how long?", *FACTS)]
 
     for learnt in (None, folder):
         said = []
-        for backend in backends(wide, unpacked):
+        for backend in backends(tiny, unpacked):
             said.append([one.text for one in backend.generator(learnt).generate(prompts, TEMPLATE.limits(8))])
             with backend.using(learnt) as model, torch.inference_mode():
                 said[-1].append(model(IDS).logits)
@@ -109,9 +95,9 @@ def test_answers_are_those_of_the_unpacked_weights_with_the_adapter_beside_them(
 @needs_bitsandbytes
 @pytest.mark.parametrize("twice", [False, True], ids=["", "activations computed twice"])
 def test_what_is_learnt_over_4_bits_is_what_the_unpacked_weights_would_teach(
-    wide: Path, unpacked: Path, tmp_path: Path, twice: bool
+    tiny: Tiny, unpacked: Path, tmp_path: Path, twice: bool
 ) -> None:
-    for number, backend in enumerate(backends(wide, unpacked)):
+    for number, backend in enumerate(backends(tiny, unpacked)):
         job = trainer(backend, tmp_path / str(number), epochs=4)
         plan = job.plan()
         assert plan.packed
@@ -126,8 +112,8 @@ def test_what_is_learnt_over_4_bits_is_what_the_unpacked_weights_would_teach(
 
 
 @needs_bitsandbytes
-def test_what_was_learnt_is_said(wide: Path, tmp_path: Path) -> None:
-    backend = HFBackend(str(wide), "wide", bits=4, threads=1)
+def test_what_was_learnt_is_said(tiny: Tiny, tmp_path: Path) -> None:
+    backend = HFBackend(str(tiny.wide), "wide", bits=4, threads=1)
     job = trainer(backend, tmp_path / "adapter", epochs=120, rate=5e-3)
 
     assert job.train(job.plan()).loss < 0.1
@@ -137,8 +123,8 @@ def test_what_was_learnt_is_said(wide: Path, tmp_path: Path) -> None:
 
 
 @needs_bitsandbytes
-def test_the_planned_memory_is_less_by_what_packing_saves(wide: Path, unpacked: Path, tmp_path: Path) -> None:
-    jobs = [trainer(backend, tmp_path / "adapter") for backend in backends(wide, unpacked)]
+def test_the_planned_memory_is_less_by_what_packing_saves(tiny: Tiny, unpacked: Path, tmp_path: Path) -> None:
+    jobs = [trainer(backend, tmp_path / "adapter") for backend in backends(tiny, unpacked)]
     packed = [weight for weight in jobs[0]._model.parameters() if hasattr(weight, "quant_state")]
     weights = sum(weight.quant_state.shape.numel() for weight in packed)
     scales = sum(four_bits.size(weight) - weight.nbytes for weight in packed)
@@ -175,5 +161,7 @@ def test_without_bitsandbytes_it_is_said_what_to_install(tiny: Tiny, monkeypatch
 
 @pytest.mark.parametrize("name", ["echo", "openai:some-model"])
 def test_a_model_without_weights_here_has_no_bits_to_choose(name: str) -> None:
-    with pytest.raises(UserError, match=rf"\[writer\] bits = 4 is for weights on this machine; '{name}' has none"):
+    with pytest.raises(
+        UserError, match=rf"\[writer\] bits and engine are for weights on this machine; '{name}' has none here"
+    ):
         load_backend(ModelTable(name=name, bits=4), "writer")

@@ -29,14 +29,16 @@ class Tiny:
     """Where the models lie.
 
     llama: with a chat template, of the default model's architecture; neox: another, without one; qwen: a third; gemma:
-    one whose rows cannot be packed, since its attention and its logits have soft caps; gemmalike: llama whose template
-    refuses a system message; bert: an embedder.
+    one whose rows cannot be packed, since its attention and its logits have soft caps; wide: llama with rows of 64
+    weights and more and heads of 32, which other libraries need; gemmalike: llama whose template refuses a system
+    message; bert: an embedder.
     """
 
     llama: Path
     neox: Path
     qwen: Path
     gemma: Path
+    wide: Path
     gemmalike: Path
     bert: Path
 
@@ -59,14 +61,20 @@ def build(folder: Path) -> Tiny:
     )
 
     torch.manual_seed(7)
-    tiny = Tiny(*(folder / name for name in ("llama", "neox", "qwen", "gemma", "gemmalike", "bert")))
+    tiny = Tiny(*(folder / name for name in ("llama", "neox", "qwen", "gemma", "wide", "gemmalike", "bert")))
     small = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
     tokenizer = _tokenizer()
     ids = {"eos_token_id": tokenizer.eos_token_id, "bos_token_id": None, "pad_token_id": None}
     general: dict[str, Any] = {"vocab_size": len(tokenizer), "max_position_embeddings": CONTEXT, **small}
     llama = spread(LlamaForCausalLM(LlamaConfig(**general, **ids, num_key_value_heads=1)))
-    for place, template in ((tiny.llama, CHAT), (tiny.gemmalike, NO_SYSTEM)):
-        llama.save_pretrained(place)
+    larger = {**general, "hidden_size": 64, "intermediate_size": 128}
+    wide = spread(LlamaForCausalLM(LlamaConfig(**larger, **ids, num_key_value_heads=1)))
+    for model, place, template in (
+        (llama, tiny.llama, CHAT),
+        (wide, tiny.wide, CHAT),
+        (llama, tiny.gemmalike, NO_SYSTEM),
+    ):
+        model.save_pretrained(place)
         tokenizer.chat_template = template
         tokenizer.save_pretrained(place)
     spread(GPTNeoXForCausalLM(GPTNeoXConfig(**general, **ids))).save_pretrained(tiny.neox)

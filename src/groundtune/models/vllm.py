@@ -43,13 +43,15 @@ class VLLMBackend(HFBackend):
         if importlib.util.find_spec("vllm") is None:
             raise UserError(
                 '[model] engine = "vllm": vLLM is not installed',
-                'run: pip install vllm (or set engine = "transformers")',
+                'install it as its makers say for your machine, or set engine = "transformers"',
             )
         super().__init__(weights, name, threads=threads, batch=batch)
         self._engine: Engine | None = None
 
     def generator(self, adapter: Path | None = None) -> Generator:
         """The bare model, or the model with the adapter in a folder. Raises UserError where that is none of it."""
+        if adapter is not None:
+            self._rank(adapter)
         return VLLMGenerator(self, adapter)
 
     def fresh(self) -> tuple[Any, Any]:
