@@ -13,7 +13,7 @@ from groundtune.config import TuneTable
 from groundtune.errors import UserError
 from groundtune.models.hf import HFBackend
 from groundtune.prompts import trained
-from groundtune.tune import memory
+from groundtune.tune import attention, memory
 from groundtune.tune.packing import Pack, Strip, Tokens, pack, steps, strip, tokenise
 from groundtune.tune.rows import Row
 from groundtune.tune.trainer import Trainer
@@ -206,6 +206,18 @@ def test_every_row_sees_the_prefix_and_itself_alone(
         (row.ids[:n], row.ids[n]) for pack in packs for row in pack.rows for n in range(row.asked, len(row.ids))
     ]
     assert learnt == expected
+
+
+@pytest.mark.parametrize("queries", [16, attention.ON_GPU])
+def test_attention_as_a_gpu_computes_it_gives_what_a_processor_does(trainer: Trainer, queries: int) -> None:
+    one = strip(trainer._packs, queries, torch.float32)
+    generator = torch.Generator().manual_seed(1)
+    q, k, v = torch.randn(3, 1, 2, one.ids.shape[1], 16, generator=generator)
+
+    fused = torch.cat([attention._fused(q, k, v, 0.25, block) for block in one.blocks], 2)
+
+    expected = attention.Blocks.apply(q[0] * 0.25, k[0], v[0], one.blocks)  # type: ignore[no-untyped-call]
+    torch.testing.assert_close(fused[0], expected)
 
 
 @given(

@@ -87,6 +87,7 @@ class VLLMBackend(HFBackend):
         from vllm.lora.request import LoRARequest
 
         options: dict[str, Any] = {"dtype": dtype(torch), "max_model_len": -1, "max_num_seqs": self.batch}
+        options["enforce_eager"] = not torch.cuda.is_available()  # compiling takes minutes, and pays on a GPU
         if adapter is not None:
             options |= {"enable_lora": True, "max_lora_rank": self._rank(adapter)}
         try:
