@@ -28,12 +28,17 @@ OLD_NAME = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is dep
 class Tiny:
     """Where the models lie.
 
-    llama: with a chat template; neox: another architecture, without one; gemmalike: llama whose template refuses a
-    system message; bert: an embedder.
+    llama: with a chat template, of the default model's architecture; neox: another, without one; qwen: a third; gemma:
+    one whose rows cannot be packed, since its attention and its logits have soft caps; wide: llama with rows of 64
+    weights and more and heads of 32, which other libraries need; gemmalike: llama whose template refuses a system
+    message; bert: an embedder.
     """
 
     llama: Path
     neox: Path
+    qwen: Path
+    gemma: Path
+    wide: Path
     gemmalike: Path
     bert: Path
 
@@ -42,21 +47,47 @@ def build(folder: Path) -> Tiny:
     """Makes all models in a folder."""
     import torch
     from tokenizers.processors import TemplateProcessing
-    from transformers import BertConfig, BertModel, GPTNeoXConfig, GPTNeoXForCausalLM, LlamaConfig, LlamaForCausalLM
+    from transformers import (
+        BertConfig,
+        BertModel,
+        Gemma2Config,
+        Gemma2ForCausalLM,
+        GPTNeoXConfig,
+        GPTNeoXForCausalLM,
+        LlamaConfig,
+        LlamaForCausalLM,
+        Qwen3Config,
+        Qwen3ForCausalLM,
+    )
 
     torch.manual_seed(7)
-    tiny = Tiny(folder / "llama", folder / "neox", folder / "gemmalike", folder / "bert")
+    tiny = Tiny(*(folder / name for name in ("llama", "neox", "qwen", "gemma", "wide", "gemmalike", "bert")))
     small = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
     tokenizer = _tokenizer()
     ids = {"eos_token_id": tokenizer.eos_token_id, "bos_token_id": None, "pad_token_id": None}
     general: dict[str, Any] = {"vocab_size": len(tokenizer), "max_position_embeddings": CONTEXT, **small}
     llama = spread(LlamaForCausalLM(LlamaConfig(**general, **ids, num_key_value_heads=1)))
-    for place, template in ((tiny.llama, CHAT), (tiny.gemmalike, NO_SYSTEM)):
-        llama.save_pretrained(place)
+    larger = {**general, "hidden_size": 64, "intermediate_size": 128}
+    wide = spread(LlamaForCausalLM(LlamaConfig(**larger, **ids, num_key_value_heads=1)))
+    for model, place, template in (
+        (llama, tiny.llama, CHAT),
+        (wide, tiny.wide, CHAT),
+        (llama, tiny.gemmalike, NO_SYSTEM),
+    ):
+        model.save_pretrained(place)
         tokenizer.chat_template = template
         tokenizer.save_pretrained(place)
     spread(GPTNeoXForCausalLM(GPTNeoXConfig(**general, **ids))).save_pretrained(tiny.neox)
     _tokenizer(pad="<|pad|>").save_pretrained(tiny.neox)
+    few: dict[str, Any] = {"num_key_value_heads": 1, "head_dim": 16}
+    caps: dict[str, Any] = {
+        "attn_logit_softcapping": 2.0,
+        "final_logit_softcapping": 20.0,
+    }  # low: they tell
+    spread(Qwen3ForCausalLM(Qwen3Config(**general, **ids, **few))).save_pretrained(tiny.qwen)
+    spread(Gemma2ForCausalLM(Gemma2Config(**general, **ids, **few, **caps))).save_pretrained(tiny.gemma)
+    for place in (tiny.qwen, tiny.gemma):
+        _tokenizer(pad="<|pad|>").save_pretrained(place)
     padded = _tokenizer(pad="<|pad|>")
     BertModel(BertConfig(**general, pad_token_id=padded.pad_token_id)).save_pretrained(tiny.bert)
     end = ("<|end|>", padded.eos_token_id)  # as BERT's, so that even an empty text is a token

@@ -59,6 +59,8 @@ class ModelTable(Table):
     name: str = "smollm2-135m"  # bundled; or "hf:org/name", a folder, "openai:name", "echo"
     base_url: str | None = None  # for "openai:name"
     key_env: str = "OPENAI_API_KEY"  # the environment variable that holds the endpoint's key
+    engine: Literal["transformers", "vllm"] = "transformers"  # that answers; the same where it is measured and served
+    bits: Literal[4] | None = None  # of each weight in memory, by bitsandbytes; None: as the machine computes
     threads: int | None = Field(default=None, ge=1)  # None: the cores that are there
     batch: int = Field(default=16, ge=1)
 

@@ -38,6 +38,8 @@ def check_up(config: Path) -> Iterator[Check]:
             yield Check(str(config), "fine")
         except UserError as error:
             yield Check(str(config), f"{error.message}; {error.hint}", fine=False)
+    if settings.model.bits:
+        yield _package("bitsandbytes")
     for name, where in ((settings.model.name, "[model] name"), (settings.embedder.name, "[embedder] name")):
         if needs_conversion(name):
             yield Check(where, f"converting the weights of {name}, once")

@@ -258,6 +258,14 @@ def test_a_number_format_is_for_gguf_alone(project: Project, tmp_path: Path) -> 
         export_stage(project, tmp_path / "out", "tuned", "merged", "q8_0")
 
 
+@pytest.mark.parametrize("form", ["merged", "gguf"])
+def test_weights_in_4_bits_are_not_merged(mine: Path, tmp_path: Path, form: Format) -> None:
+    mine.write_text(mine.read_text().replace("[model]\n", "[model]\nbits = 4\n"))
+
+    with pytest.raises(UserError, match=f"--format {form}: with .* bits = 4 the adapter is not merged"):
+        export_stage(opened(mine), tmp_path / "out", "tuned", form)
+
+
 def test_a_missing_extra_names_its_install_line(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,11 +7,13 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from transformers import AutoModelForCausalLM, FalconMambaConfig, Lfm2Config, MistralConfig, PreTrainedConfig
 
 from groundtune.config import TuneTable
+from groundtune.errors import UserError
 from groundtune.models.hf import HFBackend
 from groundtune.prompts import trained
-from groundtune.tune import memory
+from groundtune.tune import attention, memory
 from groundtune.tune.packing import ROWS, TOKENS, Pack, Strip, Tokens, pack, steps, strip, tokenise
 from groundtune.tune.rows import Row
 from groundtune.tune.trainer import Trainer
@@ -36,17 +38,31 @@ def rows() -> list[Row]:
     return [*packed, Row(template.prompt("Where?"), " north", "closed", "alone")]
 
 
-@pytest.fixture(params=["llama", "neox"])
-def trainer(tiny: Tiny, tmp_path: Path, request: pytest.FixtureRequest) -> Trainer:
-    name = request.param
-    backend = HFBackend(str(getattr(tiny, name)), name, threads=1)
+SMALL: dict[str, Any] = {"hidden_size": 32, "num_hidden_layers": 2, "vocab_size": 480}
+
+
+def saved(config: PreTrainedConfig, folder: Path, tiny: Tiny) -> Path:
+    """A fresh model as a Hugging Face folder."""
+    torch.manual_seed(3)
+    AutoModelForCausalLM.from_config(config).save_pretrained(folder)  # type: ignore[no-untyped-call]
+    HFBackend(str(tiny.neox), "neox").tokenizer.save_pretrained(folder)
+    return folder
+
+
+def made(weights: Path, folder: Path) -> Trainer:
+    backend = HFBackend(str(weights), weights.name, threads=1)
     tokenizer, model = backend.fresh()
     table = TuneTable(rank=2, precision="fp32")
-    trainer = Trainer(tokenizer, model, backend.render, rows(), table, tmp_path / "adapter")
+    trainer = Trainer(tokenizer, model, backend.render, rows(), table, folder)
     for name, parameter in trainer._model.named_parameters():
         if "lora_B" in name:  # else the gradients of all lora_A are zero
             torch.nn.init.normal_(parameter, std=0.1)
     return trainer
+
+
+@pytest.fixture(params=["llama", "neox", "qwen"])
+def trainer(tiny: Tiny, tmp_path: Path, request: pytest.FixtureRequest) -> Trainer:
+    return made(getattr(tiny, request.param), tmp_path / "adapter")
 
 
 def learn(trainer: Trainer, packs: list[Pack]) -> tuple[float, list[Any]]:
@@ -83,6 +99,43 @@ def test_packed_rows_have_the_loss_and_the_gradients_of_the_rows_one_by_one(trai
     assert len(gradients) == len(expected_gradients) > 0
     for gradient, other in zip(gradients, expected_gradients, strict=True):
         torch.testing.assert_close(gradient, other, rtol=1e-3, atol=1e-5)
+
+
+ATTENDING = {**SMALL, "intermediate_size": 64, "num_attention_heads": 2, "num_key_value_heads": 1}
+WINDOWED = MistralConfig(**ATTENDING, sliding_window=30)
+CONVOLVED = Lfm2Config(**ATTENDING, layer_types=["conv", "full_attention"])
+
+
+@pytest.mark.parametrize("config", [None, WINDOWED, CONVOLVED], ids=["soft caps", "a short window", "convolutions"])
+def test_rows_of_a_model_that_cannot_keep_them_apart_are_read_one_by_one(
+    tiny: Tiny, tmp_path: Path, config: PreTrainedConfig | None
+) -> None:
+    trainer = made(saved(config, tmp_path / "model", tiny) if config else tiny.gemma, tmp_path / "adapter")
+    assert [one.shared for one in trainer._packs] == [0, 0, 0, 0]
+
+    loss, gradients = learn(trainer, trainer._packs)
+    expected, expected_gradients = one_by_one(trainer, trainer._packs)
+
+    assert not trainer.plan().packed
+    assert loss == pytest.approx(expected, rel=1e-4)
+    for gradient, other in zip(gradients, expected_gradients, strict=True):
+        torch.testing.assert_close(gradient, other, rtol=1e-3, atol=1e-5)
+
+
+def test_rows_within_a_window_are_packed(tiny: Tiny, tmp_path: Path) -> None:
+    trainer = made(
+        saved(MistralConfig(**ATTENDING, sliding_window=200), tmp_path / "model", tiny), tmp_path / "adapter"
+    )
+
+    assert trainer.plan().packed
+    assert learn(trainer, trainer._packs)[0] == pytest.approx(one_by_one(trainer, trainer._packs)[0], rel=1e-4)
+
+
+def test_a_model_that_lora_cannot_tune_is_named_with_the_reason(tiny: Tiny, tmp_path: Path) -> None:
+    recurrent = saved(FalconMambaConfig(**SMALL, state_size=4), tmp_path / "model", tiny)
+
+    with pytest.raises(UserError, match=r"falcon_mamba cannot be tuned .*out_proj"):
+        made(recurrent, tmp_path / "adapter")
 
 
 @pytest.mark.parametrize("most", [1, 60, 10_000])
@@ -153,6 +206,18 @@ def test_every_row_sees_the_prefix_and_itself_alone(
         (row.ids[:n], row.ids[n]) for pack in packs for row in pack.rows for n in range(row.asked, len(row.ids))
     ]
     assert learnt == expected
+
+
+@pytest.mark.parametrize("queries", [16, attention.ON_GPU])
+def test_attention_as_a_gpu_computes_it_gives_what_a_processor_does(trainer: Trainer, queries: int) -> None:
+    one = strip(trainer._packs, queries, torch.float32)
+    generator = torch.Generator().manual_seed(1)
+    q, k, v = torch.randn(3, 1, 2, one.ids.shape[1], 16, generator=generator)
+
+    fused = torch.cat([attention._fused(q, k, v, 0.25, block) for block in one.blocks], 2)
+
+    expected = attention.Blocks.apply(q[0] * 0.25, k[0], v[0], one.blocks)  # type: ignore[no-untyped-call]
+    torch.testing.assert_close(fused[0], expected)
 
 
 @given(

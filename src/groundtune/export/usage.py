@@ -77,6 +77,21 @@ model = AutoModelForCausalLM.from_pretrained(".")"""
     if origin.model in BUNDLED:
         found = "from groundtune.models.weights import find_weights\n"
         base = f'find_weights("{origin.model}", "model")'
+    if origin.bits:  # merged, the weights would be rounded to others than were measured
+        return f"""{found}import torch
+from peft import PeftModel
+from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
+
+base = {base}
+tokenizer = AutoTokenizer.from_pretrained(base)
+packed = BitsAndBytesConfig(
+    load_in_4bit=True,
+    bnb_4bit_quant_type="nf4",
+    bnb_4bit_use_double_quant=True,
+    bnb_4bit_compute_dtype=torch.{origin.dtype},
+)
+model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.{origin.dtype}, quantization_config=packed)
+model = PeftModel.from_pretrained(model, ".")  # this folder"""
     return f"""{found}from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from groundtune.config import EmbedderTable, ModelTable
+from groundtune.errors import UserError
 from groundtune.models.backend import Backend
 from groundtune.types import Embedder, Reranker
 
@@ -17,8 +18,11 @@ def load_backend(table: ModelTable, key: str = "model") -> Backend:
     """The backend of a `[model]` table: "smollm2-135m", "hf:org/name", a folder, "openai:name" or "echo".
 
     key: which table it is, for messages. Raises UserError where the name is unknown, or its weights, its key or its
-    package are missing.
+    package are missing, or where a key goes neither with the name nor with another key.
     """
+    here = table.name != "echo" and not table.name.startswith("openai:")
+    if not here and (table.bits or table.engine != "transformers"):
+        raise UserError(f"[{key}] bits and engine are for weights on this machine; {table.name!r} has none here")
     if table.name == "echo":
         from groundtune.models.echo import EchoBackend
 
@@ -27,10 +31,18 @@ def load_backend(table: ModelTable, key: str = "model") -> Backend:
         from groundtune.models.openai import OpenAIBackend
 
         return OpenAIBackend(table.name.removeprefix("openai:"), table.base_url, table.key_env)
-    from groundtune.models.hf import HFBackend
     from groundtune.models.weights import find_weights
 
-    return HFBackend(find_weights(table.name, f"[{key}] name"), table.name, threads=table.threads, batch=table.batch)
+    weights = find_weights(table.name, f"[{key}] name")
+    if table.engine == "vllm":
+        from groundtune.models.vllm import VLLMBackend
+
+        if table.bits:
+            raise UserError(f'[{key}] engine = "vllm" answers without bits', 'leave bits out, or engine = "vllm"')
+        return VLLMBackend(weights, table.name, threads=table.threads, batch=table.batch)
+    from groundtune.models.hf import HFBackend
+
+    return HFBackend(weights, table.name, bits=table.bits, threads=table.threads, batch=table.batch)
 
 
 def load_embedder(table: EmbedderTable, queries: Path | None = None) -> Embedder:

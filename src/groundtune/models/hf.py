@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from groundtune import four_bits
 from groundtune.errors import TooLongError, UserError
 from groundtune.models.hf_packed import Packed
 from groundtune.models.hf_padded import Padded
@@ -23,13 +24,18 @@ class HFBackend:
     """Loads a model at first use and keeps one at a time: the bare one, or one with an adapter merged into it.
 
     Merged, a tuned model answers as fast as a bare one, which is how anybody would serve it, and no answer can come
-    from another adapter than its generator's (docs/decisions/006-merged-adapters.md).
+    from another adapter than its generator's (docs/decisions/006-merged-adapters.md). In 4 bits the adapter stays
+    beside the weights (docs/decisions/018-bigger-models.md).
     """
 
-    def __init__(self, weights: str, name: str, *, threads: int | None = None, batch: int = 16) -> None:
+    def __init__(
+        self, weights: str, name: str, *, bits: int | None = None, threads: int | None = None, batch: int = 16
+    ) -> None:
+        """bits: 4, or None for the number format that the machine computes in."""
         self.name = name
         self.batch = batch
         self._weights = weights
+        self._bits = bits
         self._threads = threads or len(os.sched_getaffinity(0))
         self._loaded: tuple[Path | None, Any] | None = None
         self._packs: bool | None = None  # not tried yet
@@ -60,7 +66,8 @@ class HFBackend:
         from transformers import AutoConfig
 
         with self._loading():
-            room: int | None = getattr(AutoConfig.from_pretrained(self._weights), "max_position_embeddings", None)
+            config = AutoConfig.from_pretrained(self._weights).get_text_config()
+            room: int | None = getattr(config, "max_position_embeddings", None)
         return room
 
     def ends(self, stops: tuple[str, ...]) -> frozenset[int]:
@@ -120,6 +127,17 @@ class HFBackend:
             text = tokenizer.apply_chat_template([merged, *rest], tokenize=False, add_generation_prompt=True)
         return text
 
+    def ids(self, prompt: Prompt, limits: Limits) -> list[int]:
+        """The prompt's ids. Raises TooLongError where they and the answer are more than the model can read."""
+        ids: list[int] = self.tokenizer(self.render(prompt), add_special_tokens=False)["input_ids"]
+        if self.room is not None and len(ids) + limits.max_tokens > self.room:
+            raise TooLongError(
+                f"a prompt of {len(ids):,} tokens with {limits.max_tokens:,} for the answer is too long: "
+                f"{self.name} reads {self.room:,} tokens at the most",
+                "choose a smaller [retrieve] k, [index] passage_chars or [prompt] max_tokens",
+            )
+        return ids
+
     def losses(self, texts: Sequence[str], adapter: Path | None = None) -> list[list[float]]:
         """For each text the negative log likelihood of its tokens, in nats (see hf_likelihood.py)."""
         from groundtune.models.hf_likelihood import token_losses
@@ -140,7 +158,7 @@ class HFBackend:
             if self._loaded is None or self._loaded[0] != adapter:
                 self._loaded = None  # lets the other model go before this one comes
                 model = self._read_weights()
-                self._loaded = (adapter, model if adapter is None else self._merged(model, adapter))
+                self._loaded = (adapter, model if adapter is None else self._tuned(model, adapter))
             yield self._loaded[1]
 
     def _read_weights(self) -> Any:
@@ -148,18 +166,26 @@ class HFBackend:
         from transformers import AutoModelForCausalLM
 
         torch.set_num_threads(self._threads)
+        options: dict[str, Any] = {"dtype": dtype(torch), "use_safetensors": True}
+        if self._bits == 4:
+            options["quantization_config"] = four_bits.settings(options["dtype"])
         with self._loading():
-            model: Any = AutoModelForCausalLM.from_pretrained(self._weights, dtype=_dtype(torch), use_safetensors=True)
-        if torch.cuda.is_available():
+            model: Any = AutoModelForCausalLM.from_pretrained(self._weights, **options)
+        if torch.cuda.is_available() and model.device.type != "cuda":
             model = model.to("cuda")
+        four_bits.prepare(model)
         return model.eval()
 
-    def _merged(self, model: Any, folder: Path) -> Any:
+    def _tuned(self, model: Any, folder: Path) -> Any:
+        """The model with an adapter, merged into its weights unless these are rounded: the sum would be rounded anew,
+        to other weights than those that the adapter was trained on."""
         from peft import PeftModel
         from safetensors import SafetensorError
 
         try:
-            return PeftModel.from_pretrained(model, folder).merge_and_unload().eval()
+            tuned: Any = PeftModel.from_pretrained(model, folder)
+            rounded = getattr(model, "is_quantized", False)
+            return (tuned.get_base_model() if rounded else tuned.merge_and_unload()).eval()
         except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             problem = f"{folder}: not an adapter of {self.name} ({error})"
             raise UserError(problem, 'run "groundtune tune"') from error
@@ -172,7 +198,7 @@ class HFBackend:
         logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         try:
             yield
-        except (OSError, ValueError, SafetensorError) as error:
+        except (OSError, ValueError, ImportError, SafetensorError) as error:  # (a package that its format needs)
             raise UserError(f"[model] name = {self.name!r}: cannot be loaded ({error})") from error
 
 
@@ -192,7 +218,7 @@ class HFGenerator:
 
     def generate(self, prompts: Sequence[Prompt], limits: Limits) -> list[Completion]:
         """One completion a prompt, in order. A prompt with choices is answered with one of them."""
-        ids = [self._tokens(prompt, limits) for prompt in prompts]
+        ids = [self._backend.ids(prompt, limits) for prompt in prompts]
         with self._backend.using(self._adapter) as model:
             way = self._way(model, ids, limits)
             prefix = way.prefix(model, ids)  # and the model is loaded before any time is taken
@@ -211,7 +237,7 @@ class HFGenerator:
         """The completion in pieces, as the model makes them; what may be the beginning of a stop is held back."""
         from transformers import TextIteratorStreamer
 
-        ids = [self._tokens(prompt, limits)]
+        ids = [self._backend.ids(prompt, limits)]
         streamer: Any = TextIteratorStreamer(self._backend.tokenizer, skip_prompt=True, skip_special_tokens=True)
 
         def work() -> None:
@@ -229,19 +255,8 @@ class HFGenerator:
         longest = max(map(len, ids), default=0) + limits.max_tokens
         return self._packed if self._backend.packs(model, longest) else self._padded
 
-    def _tokens(self, prompt: Prompt, limits: Limits) -> list[int]:
-        """The prompt's ids. Raises TooLongError where they and the answer are more than the model can read."""
-        tokenizer, room = self._backend.tokenizer, self._backend.room
-        ids: list[int] = tokenizer(self._backend.render(prompt), add_special_tokens=False)["input_ids"]
-        if room is not None and len(ids) + limits.max_tokens > room:
-            raise TooLongError(
-                f"a prompt of {len(ids):,} tokens with {limits.max_tokens:,} for the answer is too long: "
-                f"{self._backend.name} reads {room:,} tokens at the most",
-                "choose a smaller [retrieve] k, [index] passage_chars or [prompt] max_tokens",
-            )
-        return ids
 
-
-def _dtype(torch: Any) -> Any:
+def dtype(torch: Any) -> Any:
+    """The number format that this machine answers in."""
     # CPUs without AMX multiply faster in fp32 (276 against 148 GFLOP/s on two cores); GPUs are made for bf16.
     return torch.bfloat16 if torch.cuda.is_available() else torch.float32

@@ -180,11 +180,12 @@ def build_inputs(project: Project) -> str:
     """The digest of all that prompts and adapters are made from."""
     config = project.config
     index = project.index.digest()
-    models = [(table.name, weights_digest(table.name)) for table in (config.model, config.embedder)]
+    weights = [(table.name, weights_digest(table.name)) for table in (config.model, config.embedder)]
+    models = [*weights, config.model.base_url, config.model.bits, config.model.engine]
     train = file_digest(project.workspace.train)
     fitted = project.workspace.last("retrieval")
     retrieve = config.retrieve.model_dump(exclude={"cases"})  # which no adapter depends on
-    return digest([models, config.model.base_url, retrieve, fitted, index, train, groundtune.__version__])
+    return digest([models, retrieve, fitted, index, train, groundtune.__version__])
 
 
 def prompts_inputs(project: Project) -> str:

@@ -50,6 +50,12 @@ def export_stage(
     """
     if numbers is not None and form != "gguf":
         raise UserError(f"--type {numbers} is for --format gguf alone", "others keep the weights as they were measured")
+    if (bits := project.config.model.bits) and form != "adapter":
+        raise UserError(
+            f"--format {form}: with [model] bits = {bits} the adapter is not merged: its sum with the weights would "
+            "be rounded to others than were measured",
+            "export it beside them: --format adapter",
+        )
     _check_folder(folder, force=force)
     if form == "gguf":
         check_gguf()
@@ -180,6 +186,7 @@ def _origin(project: Project, built: Approach, training: Json) -> Origin:
         choices=built.choices,
         abstain_below=config.prompt.abstain_below,
         dtype=dtype,
+        bits=config.model.bits,
         version=groundtune.__version__,
     )
 

@@ -241,10 +241,11 @@ def _say_plan(project: Project, use: Use, trainer: Trainer, learnt: Sequence[Row
     plan = trainer.plan()
     mix = ", ".join(f"{n:,} {kind}" for kind, n in _counts(learnt).items())
     twice = ", activations computed twice to keep to [tune] memory_gb" if plan.checkpointed else ""
+    apart = "" if plan.packed else ", rows one by one: this model's layers do not let them be packed"
     project.progress.say(
         f"tuning{_for(use)} on {plan.rows:,} rows ({mix}), {plan.tokens:,} tokens in {plan.steps:,} steps: "
         f"about {plan.seconds / 60:.1f} minutes at {plan.tokens_per_second:.0f} tokens a second, "
-        f"{plan.memory_gb:.1f} GB of memory{twice}"
+        f"{plan.memory_gb:.1f} GB of memory{twice}{apart}"
     )
     if plan.left_out:
         minutes = project.config.tune.minutes

@@ -12,11 +12,13 @@ from typing import Any
 
 import torch
 
-from groundtune.errors import UserError
-
 NAME = "groundtune"  # what transformers knows it by
 QUERIES = 128  # of a block on a processor: fewer waste time between products, more compute scores that do not count
 ON_GPU = 2048
+
+
+class UnknownAttentionError(Exception):
+    """A kind of attention that this is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,15 +99,11 @@ def attend(
 ) -> tuple[Any, None]:
     """What transformers calls for each layer: query (1, heads, tokens, size), key and value likewise, fewer heads.
 
-    Gives (1, tokens, heads, size). Raises UserError for kinds of attention that this is not.
+    Gives (1, tokens, heads, size). Raises UnknownAttentionError for kinds of attention that this is not; a window must
+    be no shorter than the longest row.
     """
-    window = others.get("sliding_window")
-    if others.get("softcap") is not None or others.get("s_aux") is not None or (window and window < query.shape[2]):
-        raise UserError(
-            f"[model] this model's attention ({type(module).__name__}: soft-capped, with sinks, or with a window of "
-            "fewer tokens than a row has) cannot be tuned yet",
-            "choose another model, or fewer and shorter passages ([retrieve] k, [index] passage_chars)",
-        )
+    if others.get("softcap") is not None or others.get("s_aux") is not None:
+        raise UnknownAttentionError(f"{type(module).__name__}: soft-capped, or with sinks")
     groups = query.shape[1] // key.shape[1]
     key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
     if query.is_cuda:

@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 
+from groundtune import four_bits
+
 BYTES = 1e9  # of a gigabyte
 STATES = 3  # of a trained weight besides itself: its gradient and AdamW's two
 
@@ -30,7 +32,7 @@ def kept_for_backward(loss: Callable[[], torch.Tensor], model: Any) -> int:
 
 def held(model: Any) -> int:
     """Bytes that training holds all the time: all weights, and the states of those that are trained."""
-    weights = sum(tensor.nbytes for tensor in model.parameters())
+    weights = sum(four_bits.size(tensor) for tensor in model.parameters())
     trained = [tensor for tensor in model.parameters() if tensor.requires_grad]
     return int(weights + STATES * sum(tensor.nbytes for tensor in trained))
 

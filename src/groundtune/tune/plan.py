@@ -22,6 +22,7 @@ class Plan:
     tokens_per_second: float
     memory_gb: float = 0.0  # weights, gradients, optimiser and activations together
     checkpointed: bool = False  # whether activations are computed twice to save memory
+    packed: bool = True  # whether rows that begin alike are read together: not every model's layers allow that
 
     @property
     def left_out(self) -> int:

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 from groundtune.config import TuneTable
 from groundtune.errors import UserError
 from groundtune.kernels import bf16_is_faster
-from groundtune.tune import attention, memory
+from groundtune.tune import memory
 from groundtune.tune.checkpoints import Checkpoints
 from groundtune.tune.lora import with_lora
-from groundtune.tune.packing import Pack, pack, steps, strip, tokenise
+from groundtune.tune.packing import Pack, Tokens, pack, steps, tokenise
 from groundtune.tune.plan import Plan, fit, tokens
 from groundtune.tune.plan import rows as rows_of
+from groundtune.tune.reading import apart, can_be_packed, together
 from groundtune.tune.rows import Row
 from groundtune.types import Json, NoProgress, Progress, Prompt
 from groundtune.workspace import digest, read_json, write_json, writing
@@ -95,19 +96,25 @@ class Trainer:
         torch.manual_seed(table.seed)
         self._table = table
         self.folder = folder
-        attention.use(model)
+        longest = min(MAX_LENGTH, getattr(model.config.get_text_config(), "max_position_embeddings", MAX_LENGTH))
+
+        def read(some: Sequence[Row]) -> list[Tokens]:
+            return [tokenise(row, render, tokenizer, longest) for row in some]
+
+        learnt, decide = read(rows), read(deciding)
+        self._packable = can_be_packed(model, max(len(one.ids) for one in (*learnt, *decide)))
         self._model = with_lora(_in_fast_format(model, table), table)
-        self._queries = attention.ON_GPU if model.device.type == "cuda" else attention.QUERIES
-        longest = min(MAX_LENGTH, getattr(model.config, "max_position_embeddings", MAX_LENGTH))
-
-        def packs(of: Sequence[Row]) -> list[Pack]:
-            return pack([(row.pack, tokenise(row, render, tokenizer, longest)) for row in of])
-
         self._rows = rows
-        self._packs, self._deciding = packs(rows), packs(deciding)
+        self._keys = self._keys_of(rows)
+        self._packs = pack(list(zip(self._keys, learnt, strict=True)))
+        self._deciding = pack(list(zip(self._keys_of(deciding), decide, strict=True)))
         self._strip = max(STRIP, *(one.length for one in self._packs))
         self._inputs = digest([rows, deciding, table])
         self._checkpoints = Checkpoints(folder.with_name(f"{folder.name}-checkpoints"), self._inputs)
+
+    def _keys_of(self, rows: Sequence[Row]) -> list[str]:
+        """Of each row the name of its pack: one of its own where rows cannot be packed."""
+        return [row.pack if self._packable else str(number) for number, row in enumerate(rows)]
 
     def plan(self) -> Plan:
         """Times a few steps (nothing is learnt from them) and says what fits into the budgets of time and memory.
@@ -132,7 +139,7 @@ class Trainer:
         plan = fit(
             everything, self._table.minutes, 0, 0.0, speed, self._looking(speed), self._rates_in_vain * RATE_STEPS
         )
-        return replace(plan, memory_gb=gigabytes, checkpointed=checkpointed)
+        return replace(plan, memory_gb=gigabytes, checkpointed=checkpointed, packed=self._packable)
 
     def train(self, plan: Plan, progress: Progress | None = None) -> Trained:
         """Trains by the plan into the folder (a PEFT adapter), unless it was trained by a process killed right after.
@@ -173,8 +180,8 @@ class Trainer:
         """The rows that a training of so many steps has learnt from: less than all where a budget ended it."""
         used = {id(one) for packs in self._schedule()[:steps] for one in packs}
         of_pack: dict[str, list[Row]] = {}
-        for row in self._rows:
-            of_pack.setdefault(row.pack, []).append(row)
+        for key, row in zip(self._keys, self._rows, strict=True):
+            of_pack.setdefault(key, []).append(row)
         groups = zip(self._packs, of_pack.values(), strict=True)
         return [row for one, rows in groups if id(one) in used for row in rows]
 
@@ -214,7 +221,8 @@ class Trainer:
         left = self._looking(speed) * (LOOKS - len(state.held_out)) / LOOKS
         new = fit(everything, self._table.minutes, state.step, state.seconds, speed, left)
         changed = new.steps != state.plan.steps
-        state.plan = replace(new, memory_gb=state.plan.memory_gb, checkpointed=state.plan.checkpointed)
+        old = state.plan
+        state.plan = replace(new, memory_gb=old.memory_gb, checkpointed=old.checkpointed, packed=old.packed)
         if changed:
             _show(progress, state.plan, everything[: state.step])
 
@@ -288,13 +296,9 @@ class Trainer:
         """The sum of the cross-entropies of the answers' tokens; logits are computed there and nowhere else."""
         import torch
 
-        model = self._model.get_base_model()
-        tensors = strip(packs, self._queries, model.dtype, model.device)
-        states = model.get_decoder()(
-            input_ids=tensors.ids, position_ids=tensors.positions, use_cache=False, blocks=tensors.blocks
-        ).last_hidden_state[0]  # (tokens, hidden)
-        logits = model.get_output_embeddings()(states[tensors.asked])  # (answer tokens, vocabulary)
-        return torch.nn.functional.cross_entropy(logits.float(), tensors.right, reduction="sum")
+        read = together if self._packable else apart
+        logits, right = read(self._model.get_base_model(), packs)
+        return torch.nn.functional.cross_entropy(logits.float(), right, reduction="sum")
 
     def _looks_after(self, state: State) -> bool:
         """Whether the held-out rows are looked at after this step: LOOKS times, the last one at the end."""

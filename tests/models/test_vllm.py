@@ -1,0 +1,109 @@
+"""vLLM says what transformers says, and lets go of the memory before transformers needs it."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from groundtune.config import ModelTable
+from groundtune.errors import UserError
+from groundtune.models import load_backend
+from groundtune.models.hf import HFBackend
+from groundtune.models.hf_padded import Padded
+from groundtune.models.vllm import VLLMBackend
+from groundtune.types import Limits, Message, Prompt
+from tests.tiny import OLD_NAME, Tiny, adapter
+
+pytestmark = [OLD_NAME, pytest.mark.filterwarnings("ignore")]  # (vLLM's own)
+needs_vllm = pytest.mark.skipif(importlib.util.find_spec("vllm") is None, reason="vLLM is not installed")
+LIMITS = Limits(8)
+CHOICES = ("red", "red lamp", "red lamp cost", "north", "Zürich")
+PROMPTS = [Prompt((Message("user", f"{text} in the north garden"),)) for text in ("red lamp", "how long?", "pump", "7")]
+
+
+@pytest.fixture(scope="module")
+def backend(tiny: Tiny) -> Iterator[VLLMBackend]:
+    backend = VLLMBackend(str(tiny.wide), "wide", threads=1)
+    yield backend
+    backend._stop()
+
+
+@needs_vllm
+def test_base_and_adapters_take_turns_and_say_what_transformers_says(
+    backend: VLLMBackend, tiny: Tiny, tmp_path: Path
+) -> None:
+    other = HFBackend(str(tiny.wide), "wide", threads=1)
+    adapters = [adapter(tiny.wide, tmp_path / str(seed), seed) for seed in (1, 2)]
+
+    said = {}
+    for learnt in (None, *adapters, None):
+        found = backend.generator(learnt).generate(PROMPTS, LIMITS)
+        expected = other.generator(learnt).generate(PROMPTS, LIMITS)
+        for ours, theirs in zip(found, expected, strict=True):
+            assert (ours.text, ours.prompt_tokens, ours.completion_tokens) == (
+                theirs.text, theirs.prompt_tokens, theirs.completion_tokens,
+            )  # fmt: skip
+            assert ours.seconds > 0
+        said[learnt] = [one.text for one in found]
+    assert len({tuple(texts) for texts in said.values()}) == 3
+
+
+@needs_vllm
+def test_the_answer_is_the_choice_that_generate_comes_to(backend: VLLMBackend, tiny: Tiny) -> None:
+    other = HFBackend(str(tiny.wide), "wide", threads=1)
+    asked = [Prompt(one.messages, choices=CHOICES) for one in PROMPTS]
+    ids = [other.ids(prompt, LIMITS) for prompt in asked]
+    padded = Padded(other)
+    with other.using(None) as model:
+        expected = padded.complete(model, ids, [CHOICES] * len(ids), LIMITS, ([], None))
+
+    found = backend.generator().generate([*asked, PROMPTS[0]], LIMITS)
+
+    assert [one.text for one in found[:-1]] == [one.text for one in expected]
+    assert {one.text for one in found[:-1]} <= set(CHOICES)
+    assert found[-1].text not in CHOICES
+
+
+@needs_vllm
+def test_a_stop_ends_the_answer_and_is_no_part_of_it(backend: VLLMBackend) -> None:
+    whole = backend.generator().generate(PROMPTS[:1], LIMITS)[0].text
+
+    short = backend.generator().generate(PROMPTS[:1], Limits(8, (whole[2:4],)))[0]
+
+    assert short.text == whole.split(whole[2:4])[0]
+    assert "".join(backend.generator().stream(PROMPTS[0], LIMITS)) == whole
+
+
+@needs_vllm
+def test_transformers_gets_the_memory_and_vllm_answers_as_before(backend: VLLMBackend, tiny: Tiny) -> None:
+    before = [one.text for one in backend.generator().generate(PROMPTS, LIMITS)]
+
+    losses = backend.losses(["The red lamp costs seven coins."])
+    assert backend._engine is None
+    _, model = backend.fresh()
+
+    assert losses == HFBackend(str(tiny.wide), "wide", threads=1).losses(["The red lamp costs seven coins."])
+    assert model.config.hidden_size == 64
+    assert [one.text for one in backend.generator().generate(PROMPTS, LIMITS)] == before
+
+
+@needs_vllm
+def test_what_is_no_adapter_is_named(backend: VLLMBackend, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="nowhere: not an adapter that vLLM can run"):
+        backend.generator(tmp_path / "nowhere")
+
+
+def test_without_vllm_it_is_said(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+
+    with pytest.raises(UserError, match=r'engine = "vllm": vLLM is not installed') as caught:
+        load_backend(ModelTable(name=str(tiny.wide), engine="vllm"))
+    assert 'engine = "transformers"' in caught.value.hint
+
+
+def test_vllm_and_4_bits_are_not_chosen_together(tiny: Tiny) -> None:
+    with pytest.raises(UserError, match=r'\[model\] engine = "vllm" answers without bits'):
+        load_backend(ModelTable(name=str(tiny.wide), engine="vllm", bits=4))
