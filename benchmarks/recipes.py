@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import get_args
 
 from benchmarks.data import data
+from benchmarks.pairs import above
 from groundtune import stages
 from groundtune.config import TuneTable, parse
 from groundtune.decide.compare import align, comparisons, qualities, quality_metric, resample
@@ -174,13 +175,11 @@ def tell(result: Json) -> None:
     for approach, found in result.items():
         print(f"\n| {approach}, {found['metric']} | mean | 95 % interval | {DEFAULT} above it | interval |")
         print("|---|---|---|---|---|")
-        pairs = {pair["b"] if pair["a"] == DEFAULT else pair["a"]: pair for pair in found["pairs"]}
-        for name, one in found["scores"].items():
-            cells = [name, f"{one['mean']:.3f}", f"{one['low']:.3f} to {one['high']:.3f}"]
-            if pair := pairs.get(name):
-                sign = 1 if pair["a"] == DEFAULT else -1
-                low, high = sorted((sign * pair["low"], sign * pair["high"]))
-                cells += [f"{sign * pair['difference']:+.3f}", f"{low:+.3f} to {high:+.3f}"]
+        ahead = {one.other: one for one in (above(DEFAULT, pair) for pair in found["pairs"])}
+        for name, quality in found["scores"].items():
+            cells = [name, f"{quality['mean']:.3f}", f"{quality['low']:.3f} to {quality['high']:.3f}"]
+            if one := ahead.get(name):
+                cells += [f"{one.difference:+.3f}", f"{one.low:+.3f} to {one.high:+.3f}"]
             print(f"| {' | '.join(cells)} |")
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from statistics import fmean
 
 from benchmarks.data import data
+from benchmarks.pairs import above
 from groundtune import stages
 from groundtune.cases import holds_evidence
 from groundtune.config import parse
@@ -167,10 +168,8 @@ def tell(result: Json) -> None:
     for name, quality in result["f1"].items():
         print(f"| {name} | {quality['mean']:.3f} | {quality['low']:.3f} to {quality['high']:.3f} |")
     for pair in result["pairs"]:
-        sign = 1 if pair["a"] == "hybrid" else -1
-        low, high = sorted((sign * pair["low"], sign * pair["high"]))
-        other = pair["b"] if sign == 1 else pair["a"]
-        print(f"| hybrid above {other} | {sign * pair['difference']:+.3f} | {low:+.3f} to {high:+.3f} |")
+        one = above("hybrid", pair)
+        print(f"| hybrid above {one.other} | {one.difference:+.3f} | {one.low:+.3f} to {one.high:+.3f} |")
     columns = list(next(iter(result["selective"].values())))
     print(f"\n| abstaining | {' | '.join(columns)} |\n|{'---|' * (1 + len(columns))}")
     for name, one in result["selective"].items():

@@ -17,6 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks.data import data
+from benchmarks.pairs import above
 from groundtune import stages
 from groundtune.config import parse
 from groundtune.decide.compare import align, comparisons, qualities, quality_metric, resample
@@ -131,10 +132,8 @@ def tell(result: Json) -> None:
     for name, one in result["scores"].items():
         print(f"| {name} | {one['mean']:.3f} | {one['low']:.3f} to {one['high']:.3f} | {one['n']} |")
     for pair in result["pairs"]:
-        sign = 1 if pair["a"] == "tuned" else -1
-        low, high = sorted((sign * pair["low"], sign * pair["high"]))
-        other = pair["b"] if sign == 1 else pair["a"]
-        print(f"| tuned above {other} | {sign * pair['difference']:+.3f} | {low:+.3f} to {high:+.3f} | |")
+        one = above("tuned", pair)
+        print(f"| tuned above {one.other} | {one.difference:+.3f} | {one.low:+.3f} to {one.high:+.3f} | |")
 
 
 if __name__ == "__main__":
