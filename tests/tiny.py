@@ -67,8 +67,16 @@ def build(folder: Path) -> Tiny:
     ids = {"eos_token_id": tokenizer.eos_token_id, "bos_token_id": None, "pad_token_id": None}
     general: dict[str, Any] = {"vocab_size": len(tokenizer), "max_position_embeddings": CONTEXT, **small}
     llama = spread(LlamaForCausalLM(LlamaConfig(**general, **ids, num_key_value_heads=1)))
+    neox = spread(GPTNeoXForCausalLM(GPTNeoXConfig(**general, **ids)))
+    padded = _tokenizer(pad="<|pad|>")
+    bert = BertModel(BertConfig(**general, pad_token_id=padded.pad_token_id))
+    # New models come after the old ones, whose random weights would be others else.
+    few: dict[str, Any] = {"num_key_value_heads": 1, "head_dim": 16}
+    caps: dict[str, Any] = {"attn_logit_softcapping": 2.0, "final_logit_softcapping": 20.0}  # low: they tell
     larger = {**general, "hidden_size": 64, "intermediate_size": 128}
     wide = spread(LlamaForCausalLM(LlamaConfig(**larger, **ids, num_key_value_heads=1)))
+    qwen = spread(Qwen3ForCausalLM(Qwen3Config(**general, **ids, **few)))
+    gemma = spread(Gemma2ForCausalLM(Gemma2Config(**general, **ids, **few, **caps)))
     for model, place, template in (
         (llama, tiny.llama, CHAT),
         (wide, tiny.wide, CHAT),
@@ -77,19 +85,10 @@ def build(folder: Path) -> Tiny:
         model.save_pretrained(place)
         tokenizer.chat_template = template
         tokenizer.save_pretrained(place)
-    spread(GPTNeoXForCausalLM(GPTNeoXConfig(**general, **ids))).save_pretrained(tiny.neox)
-    _tokenizer(pad="<|pad|>").save_pretrained(tiny.neox)
-    few: dict[str, Any] = {"num_key_value_heads": 1, "head_dim": 16}
-    caps: dict[str, Any] = {
-        "attn_logit_softcapping": 2.0,
-        "final_logit_softcapping": 20.0,
-    }  # low: they tell
-    spread(Qwen3ForCausalLM(Qwen3Config(**general, **ids, **few))).save_pretrained(tiny.qwen)
-    spread(Gemma2ForCausalLM(Gemma2Config(**general, **ids, **few, **caps))).save_pretrained(tiny.gemma)
-    for place in (tiny.qwen, tiny.gemma):
-        _tokenizer(pad="<|pad|>").save_pretrained(place)
-    padded = _tokenizer(pad="<|pad|>")
-    BertModel(BertConfig(**general, pad_token_id=padded.pad_token_id)).save_pretrained(tiny.bert)
+    for model, place in ((neox, tiny.neox), (qwen, tiny.qwen), (gemma, tiny.gemma), (bert, tiny.bert)):
+        model.save_pretrained(place)
+    for place in (tiny.neox, tiny.qwen, tiny.gemma):
+        padded.save_pretrained(place)
     end = ("<|end|>", padded.eos_token_id)  # as BERT's, so that even an empty text is a token
     padded.backend_tokenizer.post_processor = TemplateProcessing(single="$A <|end|>", special_tokens=[end])
     padded.save_pretrained(tiny.bert)
