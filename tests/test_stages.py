@@ -18,7 +18,8 @@ from groundtune.models.hf import HFBackend
 from groundtune.project import Project
 from groundtune.stages.data import test_examples as held_out
 from groundtune.stages.data import train_examples
-from groundtune.stages.tuning import _material
+from groundtune.stages.synthesis import made_examples
+from groundtune.stages.tuning import _material, tuning_reader
 from groundtune.tune.recipes import learn
 from groundtune.types import Json
 from groundtune.workspace import read_jsonl
@@ -242,6 +243,25 @@ def test_questions_made_of_the_documents_are_counted_and_kept_for_the_next_time(
     [row] = read_jsonl(project.workspace.written("made"))
     assert set(row["result"]) == {"examples", "written", "not_in_passage", "not_found_again", "answered_otherwise"}
     assert done["adapters"]["both"][0]["mix"]["document"] == len(project.index.all_passages())
+
+
+def test_questions_made_of_documents_that_tuning_may_no_longer_read_are_not_learnt(tiny: Tiny, tmp_path: Path) -> None:
+    config = small.project(tmp_path / "shop", tiny)
+    secret = "---\nreaders: [office]\n---\n# Margins\n\nThe red lamp costs us only zweiundvierzig coins.\n"
+    (tmp_path / "shop" / "docs" / "margins.md").write_text(secret)
+    text = config.read_text().replace("epochs = 1", 'epochs = 0.2\nrecipe = "documents"\nmade_from = 4')
+    config.write_text(text.replace("epochs = 0.2", 'epochs = 0.2\nreaders = ["office"]'))
+    project = opened(config)
+    stages.prepare(project)
+    made_examples(project, project.index.all_passages(tuning_reader(project)))
+    [before] = read_jsonl(project.workspace.written("made"))
+
+    config.write_text(text)
+    project = opened(config)
+    made_examples(project, project.index.all_passages(tuning_reader(project)))
+
+    [now] = read_jsonl(project.workspace.written("made"))
+    assert now["inputs"] != before["inputs"]
 
 
 def test_documents_are_no_recipe_where_tuning_may_not_read_those_of_the_test(tiny: Tiny, tmp_path: Path) -> None:

@@ -138,7 +138,7 @@ def locked(file: Path, patience: float, taken: str) -> Iterator[None]:
 
 def remove(path: Path) -> None:
     """Removes a file or a folder, if it is there."""
-    if path.is_dir():
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
@@ -266,6 +266,11 @@ class Workspace:
         """What the stage left when it last finished, on whatever inputs; empty if it never did."""
         mark = self._mark(stage)
         return dict(read_json(mark)["result"]) if mark.exists() else {}
+
+    def inputs(self, stage: str) -> str:
+        """The digest of what the stage last finished on; empty if it never did."""
+        mark = self._mark(stage)
+        return str(read_json(mark)["inputs"]) if mark.exists() else ""
 
     def begin(self, stage: str) -> None:
         """Takes the stage's mark away before what it vouches for is written over."""

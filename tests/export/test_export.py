@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from groundtune import cli
+from groundtune import cli, stages
 from groundtune.config import load
 from groundtune.errors import UserError, WorkFailed
 from groundtune.export import Format, gguf
@@ -207,6 +207,25 @@ def test_an_earlier_export_is_written_over_by_force_alone(project: Project, tmp_
     assert not (tmp_path / "out" / "adapter_model.safetensors").exists()
 
 
+def test_files_that_were_put_beside_an_export_are_not_deleted(project: Project, tmp_path: Path) -> None:
+    export_stage(project, tmp_path / "out", "tuned")
+    (tmp_path / "out" / "mine.gguf").write_text("q4")
+
+    with pytest.raises(UserError, match=r"holds files besides the export \(mine.gguf\)"):
+        export_stage(project, tmp_path / "out", "tuned", force=True)
+
+    assert (tmp_path / "out" / "mine.gguf").read_text() == "q4"
+
+
+def test_the_folder_that_one_is_in_is_not_taken_from_under_ones_feet(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(UserError, match="is the folder that you are in"):
+        export_stage(project, Path(), "tuned")
+
+
 @pytest.mark.parametrize(
     ("form", "left"),
     [("adapter", 24_576), ("merged", 24_576), ("gguf", 24_576), ("gguf", 270_336)],  # the last is full while converting
@@ -250,6 +269,22 @@ def test_an_adapter_that_was_trained_after_measuring_is_not_exported(mine: Path,
     mark.write_text(json.dumps(made))
 
     with pytest.raises(UserError, match="tuned anew since it was measured"):
+        export_stage(opened(mine), tmp_path / "out", "tuned")
+
+
+def test_a_model_that_was_measured_with_another_config_is_not_exported(mine: Path, tmp_path: Path) -> None:
+    mine.write_text(mine.read_text().replace("max_tokens = 6", "max_tokens = 3"))
+
+    with pytest.raises(UserError, match=r"hybrid was measured with another \[prompt\] max_tokens than 3"):
+        export_stage(opened(mine), tmp_path / "out", "hybrid")
+
+
+def test_scores_of_an_earlier_run_are_not_put_on_the_card(mine: Path, tmp_path: Path) -> None:
+    (mine.parent / ".groundtune" / "records" / "tuned.jsonl").unlink()
+    mine.write_text(mine.read_text().replace("latency_on = 3", "latency_on = 2"))
+    stages.measure_stage(opened(mine))
+
+    with pytest.raises(UserError, match="the verdict is older than what was measured last"):
         export_stage(opened(mine), tmp_path / "out", "tuned")
 
 
@@ -318,7 +353,6 @@ def test_a_merged_folder_asks_nobody_to_run_a_models_own_code(tiny: Tiny, tmp_pa
 def test_labels_are_compared_as_they_were_chosen_and_the_card_says_that_this_stays_behind(
     tiny: Tiny, tmp_path: Path
 ) -> None:
-    from groundtune import stages
 
     shop = tmp_path / "shop"
     shop.mkdir()

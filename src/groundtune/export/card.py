@@ -60,8 +60,15 @@ def _scores(origin: Origin) -> str:
         "skill": "tuning has read none of the documents that they are about",
         "knowledge": "tuning may have read the documents that they are about",
     }[verdict["question"]]
+    several = ""
+    if own["trainings"] > 1:
+        several = (
+            f" Tuned approaches were trained {own['trainings']} times, each from another seed, and their scores are "
+            f"means over that; this is the first training, which scored {own['training_means'][0]:.3f}."
+        )
     return (
-        f"On {quality['n']:,} questions that were held out; {asked}. Every approach was asked the same ones.\n\n"
+        f"On {quality['n']:,} questions that were held out; {asked}. Every approach was asked the same ones."
+        f"{several}\n\n"
         + table(("approach", quality["metric"], f"{verdict['confidence']:.0%} interval"), rows)
         + f"\n\nAll means of {origin.approach}: {others}. The run is `{verdict['run']}`."
     )

@@ -23,7 +23,7 @@ from groundtune.measure.records import read_records
 from groundtune.models import load_backend
 from groundtune.project import Project
 from groundtune.stages.build import adapter_of, approach, made_for, rows, untunable
-from groundtune.stages.judge import recommended
+from groundtune.stages.judge import how_asked, recommended, still_holds
 from groundtune.tune.lineage import LINEAGE
 from groundtune.types import Generator, Json, Record
 from groundtune.workspace import digest, read_json, read_jsonl, write_json, write_text, writing
@@ -71,7 +71,8 @@ def export_stage(
         shutil.copyfile(_adapter(project, origin) / LINEAGE, aside / LINEAGE)
         write_text(aside / CARD, card(origin, form, held))
         told = {"approach": name, "format": form, "adapter": origin.training["adapter"], **held.to_json()}
-        write_json(aside / MARK, told)
+        files = sorted({*(path.name for path in aside.iterdir()), MARK})
+        write_json(aside / MARK, {**told, "files": files})
     return {"folder": str(folder), **told}
 
 
@@ -92,6 +93,7 @@ def _write(
         return _ask(backend.generator(folder), built, records)
     if form == "merged":
         write_merged(backend, adapter, folder)
+        backend.let_go()
         table = project.config.model.model_copy(update={"name": str(folder)})
         return _ask(load_backend(table).generator(), built, records)
     merged = folder / "merged"
@@ -122,6 +124,8 @@ def _prompts(built: Approach, records: Sequence[Record]) -> list[Any]:
 
 
 def _check_folder(folder: Path, *, force: bool) -> None:
+    if folder.resolve() == Path.cwd():
+        raise UserError(f"{folder}: is the folder that you are in", ELSEWHERE)
     if not folder.exists():
         return
     if not folder.is_dir():
@@ -132,6 +136,9 @@ def _check_folder(folder: Path, *, force: bool) -> None:
         raise UserError(f"{folder}: holds files that are no export of Groundtune's", ELSEWHERE)
     if not force:
         raise UserError(f"{folder}: an export is there already", "--force writes over it")
+    others = sorted({path.name for path in folder.iterdir()} - set(read_json(folder / MARK)["files"]))
+    if others:
+        raise UserError(f"{folder}: holds files besides the export ({', '.join(others)})", f"move them, or {ELSEWHERE}")
 
 
 def _tuned(project: Project, name: str | None) -> str:
@@ -154,13 +161,23 @@ def _adapter(project: Project, origin: Origin) -> Path:
 
 
 def _measured(project: Project, name: str) -> Json:
-    """What the tune stage says of an approach's adapter. Raises UserError where it is not measured as it is by now."""
+    """What the tune stage says of an approach's adapter. Raises UserError where it is not measured as it is by now.
+
+    Documents may have changed since: who retrieves from them is not exported.
+    """
     workspace = project.workspace
     measured = workspace.last(f"measure-{name}")
-    if not measured or not workspace.verdict.exists() or name not in read_json(workspace.verdict)["approaches"]:
+    verdict = read_json(workspace.verdict) if workspace.verdict.exists() else {"approaches": {}}
+    if not measured or name not in verdict["approaches"]:
         raise UserError(f"{name} is not measured yet", 'run "groundtune run" first')
     if measured.get("of") != digest(made_for(project, name)):
         raise UserError(f"{name} was tuned anew since it was measured", 'run "groundtune run" first')
+    for key, now in how_asked(project, name).items():
+        if now != (then := measured["asked"][key]):
+            hint = f'set it back, or run "groundtune run" first: {key} was {then}'
+            raise UserError(f"{name} was measured with another {key} than {now}", hint)
+    if not still_holds(project, verdict):
+        raise UserError("the verdict is older than what was measured last", 'run "groundtune run" first')
     return adapter_of(workspace.last("tune"), project.config.approaches[name].reads)
 
 

@@ -22,6 +22,7 @@ from groundtune.stages.build import (
     approach,
     calibration_mark,
     made_for,
+    max_tokens,
     prompts_stage,
     read_template,
     rows,
@@ -65,7 +66,7 @@ def _measure(project: Project, name: str, training: int, test: Sequence[Example]
     built = approach(project, name, training)
     reset_peak_memory()
     records = measure(built, test, project.workspace.records(name, training), run, project.progress)
-    took: Json = {"of": digest(made_for(project, name, training))}
+    took: Json = {"of": digest(made_for(project, name, training)), "asked": how_asked(project, name)}
     if training == 0:  # the others take as much, and this is the one that will be served
         took |= {
             "latency_ms": latencies(built, _spread(test, project.config.measure.latency_on), project.progress),
@@ -79,6 +80,22 @@ def _measured(project: Project, name: str, training: int = 0) -> Json | None:
     """What measuring one training of an approach took; None where it is not measured on these inputs."""
     there = project.workspace.records(name, training).exists()
     return project.workspace.done(_measure_mark(name, training), _run(project, name, training)) if there else None
+
+
+def how_asked(project: Project, name: str) -> Json:
+    """What of the config an approach's answers depend on besides what was made for it."""
+    return {
+        "[retrieve] k": project.config.retrieve.k if rows(project)[name].reads == "context" else None,
+        "[prompt] max_tokens": max_tokens(project),
+        "[prompt] abstain_below": project.config.prompt.abstain_below,
+    }
+
+
+def still_holds(project: Project, verdict: Json) -> bool:
+    """Whether a verdict was made over the records that there are now."""
+    asked = [(name, n) for name, one in verdict["approaches"].items() for n in range(max(1, one["trainings"]))]
+    runs = [project.workspace.inputs(_measure_mark(name, training)) for name, training in asked]
+    return bool(verdict["run"] == digest(runs))
 
 
 def _measure_mark(name: str, training: int) -> str:

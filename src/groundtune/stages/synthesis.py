@@ -14,7 +14,14 @@ from groundtune.approach import Approach
 from groundtune.errors import UserError
 from groundtune.examples.store import from_row, to_row
 from groundtune.project import Project
-from groundtune.stages.build import build_inputs, max_tokens, prompts_stage, read_template, solved_shots
+from groundtune.stages.build import (
+    build_inputs,
+    max_tokens,
+    prompts_inputs,
+    prompts_stage,
+    read_template,
+    solved_shots,
+)
 from groundtune.stages.data import split_stage
 from groundtune.synthesis import Made, examples_of, wordings
 from groundtune.types import Example, Generator, Json, Passage
@@ -57,7 +64,9 @@ def made_examples(project: Project, passages: Sequence[Passage]) -> list[Example
         made = examples_of(part, writer, shots, again, table.made_each, table.seed)
         return {**asdict(made), "examples": [to_row(example) for example in made.examples]}
 
-    inputs = digest([build_inputs(project), project.config.writer, table.made_from, table.made_each, table.seed])
+    seen = [(one.document, one.version, one.start, one.end) for one in chosen]  # by whom tuning reads as
+    how = [project.config.writer, table.made_each, table.seed, prompts_inputs(project)]
+    inputs = digest([build_inputs(project), seen, how])
     written = _kept(project, "made", inputs, chosen, make, "writing questions about the documents")
     made = [Made(tuple(map(from_row, row.pop("examples"))), **row) for row in written]
     examples = [example for one in made for example in one.examples]
