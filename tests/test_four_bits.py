@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +151,13 @@ def test_rows_that_bitsandbytes_unpacks_wrongly_are_refused(width: int) -> None:
     else:
         with pytest.raises(UserError, match=rf"wrong numbers here for rows of {width} weights"):
             four_bits._try(width, torch.device("cpu"))
+
+
+def test_where_bitsandbytes_is_installed_other_trainings_do_not_hear_of_it() -> None:
+    program = "import groundtune.tune.lora, peft.tuners.lora"  # which imports bitsandbytes, too
+    found = subprocess.run([sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, check=True)
+
+    assert found.stderr == ""
 
 
 def test_without_bitsandbytes_it_is_said_what_to_install(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:

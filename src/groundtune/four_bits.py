@@ -12,6 +12,9 @@ from typing import Any
 
 from groundtune.errors import UserError
 
+# PEFT imports bitsandbytes wherever it is installed, and then that tells of kernels which nobody asked for.
+logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+
 BLOCK = 64  # weights that share a scale
 ROWS = 32  # of a trial
 FAR = 0.25  # of a block's largest weight: NF4 is up to 0.15 off, its scale some hundredths
@@ -26,7 +29,6 @@ def settings(dtype: Any) -> Any:
         )
     from transformers import BitsAndBytesConfig
 
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # or it tells of kernels that are not asked for
     return BitsAndBytesConfig(  # type: ignore[no-untyped-call]
         load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
     )
