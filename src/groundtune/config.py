@@ -122,7 +122,7 @@ class TuneTable(Table):
     rank: int = Field(default=16, ge=1)
     rate: float = Field(default=1e-3, gt=0)
     try_rates: tuple[Annotated[float, Field(gt=0)], ...] = ()  # instead: the best of these on held-out train examples
-    batch: int | None = Field(default=None, ge=1)  # rows in a step; None: 8, and of short ones more
+    batch: int = Field(default=8, ge=1)  # rows in a step
     gold_share: float = Field(default=0.9, ge=0, le=1)  # of the context rows; the rest teach abstention
     alone_share: float = Field(default=0.5, ge=0, le=1)  # of the context prompts that hold the gold passage alone
     closed_share: float = Field(default=0.25, ge=0, le=1)  # of the questions, asked without passages as well

@@ -14,7 +14,7 @@ from groundtune.errors import UserError
 from groundtune.models.hf import HFBackend
 from groundtune.prompts import trained
 from groundtune.tune import attention, memory
-from groundtune.tune.packing import ROWS, TOKENS, Pack, Strip, Tokens, pack, steps, strip, tokenise
+from groundtune.tune.packing import Pack, Strip, Tokens, pack, steps, strip, tokenise
 from groundtune.tune.rows import Row
 from groundtune.tune.trainer import Trainer
 from groundtune.types import Passage
@@ -232,18 +232,6 @@ def test_an_epoch_sees_every_pack_once_in_an_order_that_the_seed_decides(
     assert sorted(one.rows[0].ids[0] for group in groups for one in group) == list(range(len(lengths)))
     assert all(len(group) == rows_a_step for group in groups if group is not groups[0]) or len(packs) % rows_a_step
     assert groups == steps(packs, rows_a_step, seed)
-
-
-@given(lengths=st.lists(st.integers(1, 300), min_size=1, max_size=200), seed=st.integers(0, 9))
-def test_a_step_of_short_rows_has_more_of_them_so_that_it_is_worth_its_time(lengths: list[int], seed: int) -> None:
-    packs = [Pack(0, (Tokens([n] * length, 0),)) for n, length in enumerate(lengths)]
-    groups = steps(packs, None, seed)
-
-    small = [group for group in groups if len(group) < ROWS or sum(one.length for one in group) < TOKENS]
-    assert len(small) <= 1  # what remains of an epoch
-    for group in groups:
-        before = sorted(group, key=lambda one: one.length)[:-1]
-        assert len(before) < ROWS or sum(one.length for one in before) < TOKENS  # no more than is needed
 
 
 def test_a_row_that_is_too_long_loses_the_beginning_of_its_prompt_and_keeps_its_answer(tiny: Tiny) -> None:

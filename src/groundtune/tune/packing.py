@@ -18,9 +18,6 @@ from groundtune.tune.rows import Row
 if TYPE_CHECKING:
     import torch
 
-ROWS = 8  # in a step, at the least
-TOKENS = 800  # that a step computes, at the least: a step of fewer takes hardly less time (benchmarks/LOG.md)
-
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
@@ -75,17 +72,13 @@ def _shared(rows: list[Tokens]) -> int:
     return min(len(common_prefix([row.ids[: row.asked] for row in rows])), *(row.asked - 1 for row in rows))
 
 
-def steps(packs: Sequence[Pack], rows_a_step: int | None, seed: int) -> list[list[Pack]]:
-    """Packs grouped into optimiser steps of like length, in a random, repeatable order.
-
-    A step has about `rows_a_step` rows; None: ROWS, and of short ones so many that TOKENS are computed.
-    """
-    rows, least = (ROWS, TOKENS) if rows_a_step is None else (rows_a_step, 0)
+def steps(packs: Sequence[Pack], rows_a_step: int, seed: int) -> list[list[Pack]]:
+    """Packs grouped into optimiser steps of about `rows_a_step` rows of like length, in a random, repeatable order."""
     groups: list[list[Pack]] = []
     group: list[Pack] = []
     for one in sorted(packs, key=lambda p: p.length):
         group.append(one)
-        if sum(len(p.rows) for p in group) >= rows and sum(p.length for p in group) >= least:
+        if sum(len(p.rows) for p in group) >= rows_a_step:
             groups.append(group)
             group = []
     if group:
