@@ -185,7 +185,8 @@ def build_inputs(project: Project) -> str:
     train = file_digest(project.workspace.train)
     fitted = project.workspace.last("retrieval")
     retrieve = config.retrieve.model_dump(exclude={"cases"})  # which no adapter depends on
-    return digest([models, retrieve, fitted, index, train, groundtune.__version__])
+    language = config.index.language  # of the words, which are no part of the index's own digest
+    return digest([models, retrieve, fitted, index, language, train, groundtune.__version__])
 
 
 def prompts_inputs(project: Project) -> str:
