@@ -121,7 +121,7 @@ def test_with_77_choices_one_of_them_is_always_said_and_unsure_ones_are_withheld
 def test_what_calibrates_is_neither_learnt_nor_tested_and_is_asked_once(tiny: Tiny, tmp_path: Path) -> None:
     project = opened(tmp_path, tiny, label_rows(), BASE, say=labels, sure=sure)
     stages.run(project)
-    mark = project.workspace.root / "done" / "calibration-base.0.json"
+    mark = project.workspace.root / "done" / "calibration-base.json"
     written, result = mark.stat().st_mtime_ns, read_json(mark)["result"]
 
     stages.run(opened(tmp_path, tiny, label_rows(), BASE, say=labels, sure=sure))

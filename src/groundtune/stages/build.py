@@ -19,7 +19,7 @@ from groundtune.project import Project
 from groundtune.prompts import Shot, Template, case_candidates, trained
 from groundtune.stages.data import file_digest, open_examples, split_stage, train_examples
 from groundtune.types import EVERYONE, Example, Json, Passage, Retriever
-from groundtune.workspace import digest
+from groundtune.workspace import digest, of_training
 
 LOOKED_AT = 5  # passages among which a shot's gold passage is looked for
 
@@ -135,7 +135,7 @@ def _cases(project: Project, *, on_train: bool) -> NearestCases:
 
 def calibration_mark(name: str, training: int = 0) -> str:
     """What the calibration of one training of an approach is kept as in the workspace."""
-    return f"calibration-{name}.{training}"
+    return f"calibration-{of_training(name, training)}"
 
 
 def _calibration(project: Project, name: str, training: int, of: str) -> Calibration | None:
