@@ -11,7 +11,7 @@ from groundtune.models.hf import HFBackend
 from groundtune.project import Project
 from groundtune.report import ReportContext, html, markdown
 from groundtune.report.terminal import terminal
-from groundtune.stages.forgetting import forgetting_stage
+from groundtune.stages.forgetting import _general, forgetting_stage
 from groundtune.types import Json
 from tests import tiny as small
 from tests.said import Said
@@ -70,6 +70,20 @@ def test_what_is_measured_is_not_measured_again_and_another_limit_trains_nothing
     assert made is not None
     assert made["adapters"] == adapters
     assert forgetting_stage(again) == [one | {"most": 2000} for one in told]
+
+
+def test_the_base_is_measured_again_where_another_engine_answers(tiny: Tiny, tmp_path: Path) -> None:
+    config = load(small.project(tmp_path / "shop", tiny))
+    project = Project(config)
+    _general(project, None)
+    mark = project.workspace.root / "done" / "general-base.json"
+    before = json.loads(mark.read_text())["inputs"]
+    other = Project(config.model_copy(update={"model": config.model.model_copy(update={"engine": "vllm"})}))
+    other.__dict__["backend"] = project.backend  # in vLLM's place, which takes a GPU
+
+    _general(other, None)
+
+    assert json.loads(mark.read_text())["inputs"] != before
 
 
 def test_a_share_that_the_user_chose_is_kept_to_whatever_is_forgotten(tiny: Tiny, tmp_path: Path) -> None:

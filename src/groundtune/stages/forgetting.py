@@ -52,8 +52,9 @@ def _best(training: Json) -> float | None:
 
 def _general(project: Project, adapter: str | None) -> General:
     mark = f"general-{adapter or 'base'}"
-    texts, asked, model = measured_text(), questions(), project.config.model
-    inputs = digest([model.name, model.bits, weights_digest(model.name), adapter, texts, asked, groundtune.__version__])
+    texts, asked, table = measured_text(), questions(), project.config.model
+    model = [table.name, table.bits, table.engine, weights_digest(table.name)]
+    inputs = digest([model, adapter, texts, asked, groundtune.__version__])
     done = project.workspace.done(mark, inputs)
     if done is None:
         backend = project.backend
