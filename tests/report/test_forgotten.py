@@ -64,8 +64,8 @@ def test_replay_that_kept_no_more_is_told_and_not_advised(verdict: Json) -> None
     (sentence,) = forgotten_sentences({"forgetting": [one]})
 
     assert sentence.endswith(
-        "; trained again with general text among the rows it was 2.12 times, so this one stays. That is more than [tune] "
-        "forget_most = 1.5: fewer [tune] epochs or a lower rate forget less."
+        "; trained again with general text among the rows it was 2.12 times, so this stays. That is more than "
+        "[tune] forget_most = 1.5: fewer [tune] epochs or a lower rate forget less."
     )
     assert "The tuned model, with replay, not kept" in markdown(verdict | {"forgetting": [one]}, ReportContext())
 

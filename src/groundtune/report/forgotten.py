@@ -66,7 +66,7 @@ def _sentence(one: Json) -> str:
     if one["ratio"] <= one["most"]:
         return f"{said}."
     if in_vain:
-        said += f"; trained again with general text among the rows it was {in_vain['ratio']:.2f} times, so this one stays"
+        said += f"; trained again with general text among the rows it was {in_vain['ratio']:.2f} times, so this stays"
     tried = share or in_vain
     advice = "fewer [tune] epochs or a lower rate forget less" if tried else "[tune] replay_share = 0.1 keeps more"
     return f"{said}. That is {'still ' if first else ''}more than {most}: {advice}."

@@ -16,7 +16,7 @@ from groundtune.models.backend import TunableBackend
 from groundtune.project import Project
 from groundtune.prompts import trained
 from groundtune.stages.build import build_inputs, hidden_documents, rows, untunable
-from groundtune.stages.data import open_examples, split_stage, train_examples, tuning_split
+from groundtune.stages.data import last_split, open_examples, train_examples, tuning_split
 from groundtune.stages.forgetting import REPLAYED, forgotten
 from groundtune.stages.synthesis import check_recipe, made_examples, paraphrased
 from groundtune.tune.lineage import LINEAGE, keep_lineage
@@ -220,7 +220,7 @@ def _deciding(table: TuneTable) -> TuneTable:
 
 def _material(project: Project, examples: Sequence[Example], *, decides: bool = False) -> Material:
     """What rows are made of. decides: of examples that are not learnt from, so nothing but them."""
-    facts = split_stage(project)
+    facts = last_split(project)
     hidden, own = hidden_documents(project), same_question(train_examples(project))
 
     def allowed(passage: Passage, example: Example) -> bool:
