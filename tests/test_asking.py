@@ -16,6 +16,8 @@ from groundtune.types import Answer, Citation
 from tests import tiny as small
 from tests.tiny import Tiny
 
+NEAREST = '[approaches.nearest]\ngenerator = "base"\nretriever = "examples"\n'
+
 
 @pytest.fixture(scope="module")
 def done(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -79,6 +81,42 @@ def test_a_project_that_has_not_run_says_so(tiny: Tiny, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="rag is not built yet") as caught:
         ask(project, "What?", "rag")
     assert "groundtune run" in caught.value.hint
+
+
+def test_what_was_measured_answers_though_the_examples_were_edited_since(tiny: Tiny, tmp_path: Path) -> None:
+    config = small.project(tmp_path / "shop", tiny, "echo", NEAREST)
+    config.write_text(config.read_text().replace("max_tokens = 6\n", ""))  # so that the train answers say how many
+    stages.run(Project(load(config)))
+    project = Project(load(config))
+    question = stages.data.train_examples(project)[0].question
+    before, shown = files(project), stages.approach(project, "nearest").prompts([question], [None])
+    examples = config.parent / "questions.jsonl"
+    examples.write_text(examples.read_text().replace("coins", "crowns").replace("What does", "How much does"))
+
+    later = Project(load(config))
+    answer = ask(later, question, "nearest").answer
+
+    assert files(later) == before
+    assert answer.text
+    assert stages.approach(later, "nearest").prompts([question], [None]) == shown
+
+
+def test_cases_that_were_never_indexed_are_not_made_by_asking(tiny: Tiny, tmp_path: Path) -> None:
+    config = small.project(tmp_path / "shop", tiny, "echo", NEAREST)
+    stages.run(Project(load(config)))
+    Project(load(config)).workspace.begin("cases")  # as a run that is killed while it makes them
+
+    with pytest.raises(UserError, match="train examples are not indexed") as caught:
+        ask(Project(load(config)), "What is red?", "nearest")
+    assert "groundtune run" in caught.value.hint
+
+
+def files(project: Project) -> dict[str, bytes]:
+    """What the train examples, the split's mark and the case index hold."""
+    root = project.workspace.root
+    paths = [project.workspace.train, root / "done" / "split.json", root / "done" / "cases.json"]
+    paths += [path for path in project.workspace.cases.rglob("*") if path.is_file() and path.stat().st_size]
+    return {str(path.relative_to(root)): path.read_bytes() for path in sorted(paths) if not path.name.endswith("-shm")}
 
 
 def test_text_for_a_terminal_shows_places_and_no_control_characters() -> None:

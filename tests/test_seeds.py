@@ -50,7 +50,7 @@ def first_files(config: Path) -> list[str]:
     root = config.parent / ".groundtune"
     adapters = sorted(path for path in root.glob("adapters/*/adapter_model.safetensors"))
     oldest = min(adapters, key=lambda path: path.stat().st_mtime_ns)
-    names = ("records/tuned.jsonl", "records/hybrid.jsonl", "done/measure-tuned.json", "done/calibration-tuned.0.json")
+    names = ("records/tuned.jsonl", "records/hybrid.jsonl", "done/measure-tuned.json", "done/calibration-tuned.json")
     return [oldest.relative_to(root).as_posix(), *names]
 
 
@@ -63,7 +63,8 @@ def test_each_training_is_asked_and_kept_and_the_verdict_tells_of_all(done: tupl
     assert len(first) == len(second) == 12
     assert first != second
     assert not (root / "records" / "rag.seed-2.jsonl").exists()
-    assert (root / "done" / "measure-hybrid.seed-2.json").exists()
+    for stage in ("measure", "calibration"):
+        assert (root / "done" / f"{stage}-hybrid.seed-2.json").exists()
     for name in ("tuned", "hybrid"):
         one = twice["approaches"][name]
         assert (one["trainings"], len(one["training_means"])) == (2, 2)

@@ -143,6 +143,17 @@ def test_another_budget_trains_again_and_leaves_the_base_alone(mine: Path) -> No
     assert not [name for name in after if name.startswith("index/words")]
 
 
+def test_another_language_of_the_words_makes_anew_all_that_rests_on_what_is_found(tiny: Tiny, tmp_path: Path) -> None:
+    config = small.project(tmp_path / "shop", tiny, "echo")
+    run(config)
+    before = snapshot(config)
+    config.write_text(config.read_text() + '[index]\nlanguage = "german"\n')
+
+    run(config)
+
+    assert changed(before, snapshot(config)) >= {"done/retrieval.json", "done/prompts.json", "records/rag.jsonl"}
+
+
 def test_another_limit_decides_anew_without_measuring(mine: Path) -> None:
     before = snapshot(mine)
     mine.write_text(mine.read_text() + "[decide]\nmax_p95_ms = 1e-3\n")

@@ -121,7 +121,7 @@ def test_with_77_choices_one_of_them_is_always_said_and_unsure_ones_are_withheld
 def test_what_calibrates_is_neither_learnt_nor_tested_and_is_asked_once(tiny: Tiny, tmp_path: Path) -> None:
     project = opened(tmp_path, tiny, label_rows(), BASE, say=labels, sure=sure)
     stages.run(project)
-    mark = project.workspace.root / "done" / "calibration-base.0.json"
+    mark = project.workspace.root / "done" / "calibration-base.json"
     written, result = mark.stat().st_mtime_ns, read_json(mark)["result"]
 
     stages.run(opened(tmp_path, tiny, label_rows(), BASE, say=labels, sure=sure))
@@ -131,6 +131,19 @@ def test_what_calibrates_is_neither_learnt_nor_tested_and_is_asked_once(tiny: Ti
     _, deciding = stages.data.tuning_split(project, stages.data.train_examples(project))
     tested = {row["question"] for row in read_jsonl(project.workspace.test)}
     assert not tested & {example.question for example in deciding}
+
+
+def test_what_calibrates_changes_with_whom_tuning_reads_as(tiny: Tiny, tmp_path: Path) -> None:
+    """For what tuning may read is split into what it learns from and what calibrates."""
+    stages.run(opened(tmp_path, tiny, label_rows(), BASE, say=labels, sure=sure))
+    project = opened(tmp_path, tiny, label_rows(), f'{BASE}[tune]\nreaders = ["office"]\n', say=labels, sure=sure)
+    stages.prepare(project)
+    mark = project.workspace.root / "done" / "calibration-base.json"
+    before = read_json(mark)["inputs"]
+
+    stages.calibration.calibration_stage(project, "base")
+
+    assert read_json(mark)["inputs"] != before
 
 
 def test_a_real_model_too_says_one_of_77_labels_and_nothing_else(tiny: Tiny) -> None:

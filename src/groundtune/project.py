@@ -113,30 +113,35 @@ class Project:
         retriever: Retriever = plug.make("retrieve", table.kind, options, index, where="[retrieve]")
         return RerankedRetriever(retriever, self._reranker, table.rerank) if self._reranker else retriever
 
-    def retriever_of_cases(self, cases: Sequence[Document]) -> Retriever:
-        """The config's retriever over solved cases, in an index of their own; where there are no documents, they are in
-        the project's index already."""
+    def bring_cases(self, cases: Sequence[Document]) -> None:
+        """Makes the index of solved cases anew where they are others. Where there are no documents there is none: the
+        cases are in the project's index."""
+        if not self.sources:
+            return
+        table, folder, embedder = self.config.index, self.workspace.cases, self._plain_embedder
+        inputs = digest([embedder.name, table.language, table.passage_chars, [(one.id, one.stamp) for one in cases]])
+        if self.workspace.done("cases", inputs) is not None:
+            return
+        if "_cases" in self.__dict__:
+            self.__dict__.pop("_cases").close()
+        self.workspace.begin("cases")
+        with writing(folder) as aside, closing(SqliteIndex(aside, embedder, table.language)) as index:
+            sync(index, {EXAMPLES: InMemory(cases)}, table.passage_chars, progress=self.progress)
+        self.workspace.finish("cases", inputs, {"cases": len(cases)})
+
+    def retriever_of_cases(self) -> Retriever:
+        """The config's retriever over the solved cases as they were last indexed. Raises UserError where they never
+        were."""
         if not self.sources:
             return self.retriever
         table = self.config.retrieve
-        retriever: Retriever = plug.make("retrieve", table.kind, table.options, self._cases(cases), where="[retrieve]")
+        retriever: Retriever = plug.make("retrieve", table.kind, table.options, self._cases, where="[retrieve]")
         return retriever
 
-    def _cases(self, cases: Sequence[Document]) -> Index:
-        """The index of solved cases. It is made anew when they are others, and opened once."""
-        table, folder, embedder = self.config.index, self.workspace.cases, self._plain_embedder
-        inputs = digest([embedder.name, table.language, table.passage_chars, [(one.id, one.stamp) for one in cases]])
-        if self.workspace.done("cases", inputs) is None:
-            if "_cases_index" in self.__dict__:
-                self.__dict__.pop("_cases_index").close()
-            self.workspace.begin("cases")
-            with writing(folder) as aside, closing(SqliteIndex(aside, embedder, table.language)) as index:
-                sync(index, {EXAMPLES: InMemory(cases)}, table.passage_chars, progress=self.progress)
-            self.workspace.finish("cases", inputs, {"cases": len(cases)})
-        return self._cases_index
-
     @cached_property
-    def _cases_index(self) -> SqliteIndex:
+    def _cases(self) -> SqliteIndex:
+        if not self.workspace.last("cases"):
+            raise UserError("the train examples are not indexed yet", 'run "groundtune run"')
         return SqliteIndex(self.workspace.cases, self._plain_embedder, self.config.index.language)
 
     @cached_property

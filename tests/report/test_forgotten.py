@@ -13,11 +13,20 @@ from groundtune.types import Json
 BEFORE = General(losses=(30.0, 44.0, 61.0), tokens=(10, 15, 20), right=(True,) * 30 + (False,) * 10)
 
 
-def told(nats: float, *, most: float = 1.5, replay: float = 0.0, first: Json | None = None, use: str = "both") -> Json:
+def told(
+    nats: float,
+    *,
+    most: float = 1.5,
+    replay: float = 0.0,
+    first: Json | None = None,
+    in_vain: Json | None = None,
+    use: str = "both",
+) -> Json:
     """What the verdict holds of an adapter by which each token's loss rose so much."""
     after = General(tuple(loss + nats * 15 for loss in BEFORE.losses), BEFORE.tokens, (True,) * 27 + (False,) * 13)
     own = {"use": use, "adapter": "a1", "replay_share": replay, "held_out": 0.8125, "most": most}
-    return own | forgetting(BEFORE, after, 0.95).to_json() | {"without_replay": first}
+    other = {"without_replay": first, "replay_in_vain": in_vain}
+    return own | forgetting(BEFORE, after, 0.95).to_json() | other
 
 
 def test_what_is_within_the_limit_is_said_without_advice() -> None:
@@ -48,6 +57,17 @@ def test_replay_is_told_with_what_was_before_it() -> None:
     assert enough.endswith(again)
     assert again in still
     assert "still more than" in still
+
+
+def test_replay_that_kept_no_more_is_told_and_not_advised(verdict: Json) -> None:
+    one = told(0.7, in_vain=told(0.75))
+    (sentence,) = forgotten_sentences({"forgetting": [one]})
+
+    assert sentence.endswith(
+        "; trained again with general text among the rows it was 2.12 times, so this stays. That is more than "
+        "[tune] forget_most = 1.5: fewer [tune] epochs or a lower rate forget less."
+    )
+    assert "The tuned model, with replay, not kept" in markdown(verdict | {"forgetting": [one]}, ReportContext())
 
 
 def test_every_report_has_a_row_for_each_adapter_and_one_for_what_it_was_before_replay(verdict: Json) -> None:

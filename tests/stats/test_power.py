@@ -6,8 +6,12 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import t  # type: ignore[import-untyped]
 
 from groundtune.stats import clustered_bootstrap, design_effect, examples_needed, interval, smallest_detectable
+from groundtune.stats.power import _clusters_needed
 
 
 def test_so_many_further_examples_do_tell_the_difference_four_times_out_of_five() -> None:
@@ -28,6 +32,36 @@ def test_clusters_that_agree_within_need_more_examples() -> None:
     values = np.repeat(np.random.default_rng(1).normal(0.05, 0.4, 30), 5)
     alone = examples_needed(values, np.arange(150), 0.05, 0.95)
     assert examples_needed(values, np.repeat(np.arange(30), 5), 0.05, 0.95) > 3 * alone
+
+
+@given(
+    tuning=st.floats(1e-5, 1e-2),
+    trainings=st.integers(2, 5),
+    times=st.floats(2.5, 20),
+    confidence=st.sampled_from([0.9, 0.95, 0.99]),
+)
+def test_the_fewest_clusters_are_found_though_more_do_not_always_show_more(
+    tuning: float, trainings: int, times: float, confidence: float
+) -> None:
+    """Held against all numbers one by one, up to where tuning has become the greater part of the variance."""
+    spread, effect = 0.3, times * math.sqrt(tuning)
+    every = np.arange(2, math.floor(0.3 / tuning))
+    questions = spread / every
+    freedom = (questions + tuning) ** 2 / (questions**2 / (every - 1) + tuning**2 / (trainings - 1))
+    visible = (t.ppf((1 + confidence) / 2, freedom) + t.ppf(0.8, freedom)) * np.sqrt(questions + tuning)
+    unseen = 1 - ((1 - confidence) / 2) ** (1 / every)
+    enough = every[(visible <= effect) & (unseen * (1 + effect) <= effect)]
+
+    found = _clusters_needed(spread, 1.0, effect, confidence, 0.8, tuning, trainings)
+
+    if len(enough) > enough[:1].sum() / 10:
+        assert found == enough[0]
+    else:  # none, or fewer than a step of the search may pass over
+        assert found in enough[:1] or found > every[-1]
+
+
+def test_what_800_clusters_show_is_not_given_up_because_1024_show_it_no_more() -> None:
+    assert _clusters_needed(0.3, 1.0, 0.1156, 0.995, 0.8, 0.0003, 3) == pytest.approx(850, rel=0.1)
 
 
 def test_a_smaller_effect_and_more_confidence_need_more() -> None:

@@ -18,6 +18,8 @@ def forgotten_table(verdict: Json) -> Table:
         if one["without_replay"]:
             rows.append(_row(f"{_WHICH[one['use']]}, at first", one["without_replay"]))
         rows.append(_row(_WHICH[one["use"]] + (", with replay" if one["replay_share"] else ""), one))
+        if one["replay_in_vain"]:
+            rows.append(_row(f"{_WHICH[one['use']]}, with replay, not kept", one["replay_in_vain"]))
     columns = ("General text, perplexity", "Times", "General questions right", "Difference", "Loss on held-out rows")
     return Table(columns, tuple(rows))
 
@@ -52,7 +54,8 @@ def _row(name: str, one: Json) -> Row:
 
 
 def _sentence(one: Json) -> str:
-    first, most, share = one["without_replay"], f"[tune] forget_most = {one['most']:g}", one["replay_share"]
+    first, in_vain, share = one["without_replay"], one["replay_in_vain"], one["replay_share"]
+    most = f"[tune] forget_most = {one['most']:g}"
     kept = f"answers {one['right_after']} of {one['questions']} general questions rightly, {one['right_before']} before"
     said = f"{_WHICH[one['use']]} finds general text {one['ratio']:.2f} times as perplexing as the base, and {kept}"
     if first:
@@ -62,5 +65,8 @@ def _sentence(one: Json) -> str:
         )
     if one["ratio"] <= one["most"]:
         return f"{said}."
-    advice = "fewer [tune] epochs or a lower rate forget less" if share else "[tune] replay_share = 0.1 keeps more"
+    if in_vain:
+        said += f"; trained again with general text among the rows it was {in_vain['ratio']:.2f} times, so this stays"
+    tried = share or in_vain
+    advice = "fewer [tune] epochs or a lower rate forget less" if tried else "[tune] replay_share = 0.1 keeps more"
     return f"{said}. That is {'still ' if first else ''}more than {most}: {advice}."

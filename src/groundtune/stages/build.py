@@ -17,16 +17,18 @@ from groundtune.measure.prompting import candidate_templates, choose_template
 from groundtune.models.backend import TunableBackend
 from groundtune.project import Project
 from groundtune.prompts import Shot, Template, case_candidates, trained
-from groundtune.stages.data import file_digest, open_examples, split_stage, train_examples
+from groundtune.stages.data import file_digest, last_split, open_examples, train_examples
 from groundtune.types import EVERYONE, Example, Json, Passage, Retriever
-from groundtune.workspace import digest
+from groundtune.workspace import digest, of_training
 
 LOOKED_AT = 5  # passages among which a shot's gold passage is looked for
 
 
 def prompts_stage(project: Project) -> Json:
     """The best prompt for the base generator, with passages and without, found on train questions."""
-    facts = split_stage(project)
+    facts = last_split(project)
+    if "cases" in _kinds(project):
+        project.bring_cases(solved_cases(open_examples(project, EVERYONE)))
     table = project.config.prompt
     inputs = prompts_inputs(project)
     done = project.workspace.done("prompts", inputs)
@@ -122,12 +124,11 @@ def _retriever(project: Project, *, on_train: bool) -> Retriever:
 
 
 def _cases(project: Project, *, on_train: bool) -> NearestCases:
-    """The train examples that everyone may read about, to be looked up.
+    """The train examples that everyone may read about, to be looked up as `prompts_stage` indexed them.
 
     on_train: a train question finds none that repeats it.
     """
-    examples = open_examples(project, EVERYONE)
-    retriever = project.retriever_of_cases(solved_cases(examples))
+    examples, retriever = open_examples(project, EVERYONE), project.retriever_of_cases()
     return NearestCases(
         LeaveOneOut(retriever, examples) if on_train else retriever, examples, project.config.retrieve.cases
     )
@@ -135,7 +136,7 @@ def _cases(project: Project, *, on_train: bool) -> NearestCases:
 
 def calibration_mark(name: str, training: int = 0) -> str:
     """What the calibration of one training of an approach is kept as in the workspace."""
-    return f"calibration-{name}.{training}"
+    return f"calibration-{of_training(name, training)}"
 
 
 def _calibration(project: Project, name: str, training: int, of: str) -> Calibration | None:
@@ -185,7 +186,8 @@ def build_inputs(project: Project) -> str:
     train = file_digest(project.workspace.train)
     fitted = project.workspace.last("retrieval")
     retrieve = config.retrieve.model_dump(exclude={"cases"})  # which no adapter depends on
-    return digest([models, retrieve, fitted, index, train, groundtune.__version__])
+    language = config.index.language  # of the words, which are no part of the index's own digest
+    return digest([models, retrieve, fitted, index, language, train, groundtune.__version__])
 
 
 def prompts_inputs(project: Project) -> str:
@@ -201,12 +203,12 @@ def _kinds(project: Project) -> list[str]:
 
 
 def max_tokens(project: Project) -> int:
-    return project.config.prompt.max_tokens or int(split_stage(project)["longest_answer"])
+    return project.config.prompt.max_tokens or int(last_split(project)["longest_answer"])
 
 
 def hidden_documents(project: Project) -> set[str]:
     """The documents that tuning must not meet: where the question is skill, those of held-out examples."""
-    return set(split_stage(project)["held_out_documents"]) if project.config.question == "skill" else set()
+    return set(last_split(project)["held_out_documents"]) if project.config.question == "skill" else set()
 
 
 def weights_digest(name: str) -> str:

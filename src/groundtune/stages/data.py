@@ -71,6 +71,17 @@ def split_stage(project: Project) -> Json:
     return result
 
 
+def last_split(project: Project) -> Json:
+    """What the last split says, though the examples may have been edited since: that is what was built and measured.
+
+    All but `split_stage` read it, so that serving writes nothing. Raises UserError where nothing was split yet.
+    """
+    facts = project.workspace.last("split")
+    if not facts:
+        raise UserError("the examples are not split yet", 'run "groundtune run"')
+    return facts
+
+
 def _parts(project: Project) -> Split:
     """Train and test: the user's own test set, or a part of the examples that is held out."""
     table, question, examples = project.config.examples, project.config.question, project.loaded.examples
@@ -147,7 +158,10 @@ def differences(project: Project) -> list[Difference]:
 
 def _sources(project: Project) -> Mapping[str, Source]:
     """The project's sources; where it has none, the train examples as solved cases."""
-    return project.sources or {EXAMPLES: InMemory(solved_cases(train_examples(project)))}
+    if project.sources:
+        return project.sources
+    split_stage(project)
+    return {EXAMPLES: InMemory(solved_cases(train_examples(project)))}
 
 
 def report_sync(project: Project, summary: Summary) -> None:
@@ -187,8 +201,8 @@ def _check_leaks(project: Project) -> None:
 
 
 def train_examples(project: Project) -> list[Example]:
-    """What tuning and the choice of prompts may see."""
-    split_stage(project)
+    """What tuning and the choice of prompts may see, as it was last split."""
+    last_split(project)
     return [from_row(row) for row in read_jsonl(project.workspace.train)]
 
 
@@ -230,8 +244,8 @@ def tuning_split(project: Project, examples: Sequence[Example]) -> tuple[list[Ex
 
 
 def test_examples(project: Project) -> list[Example]:
-    """The held-out examples, for `measure` and the leak gates alone."""
-    split_stage(project)
+    """The held-out examples, as they were last split, for `measure` and the leak gates alone."""
+    last_split(project)
     return [from_row(row) for row in read_jsonl(project.workspace.test)]
 
 

@@ -19,7 +19,8 @@ REPLAYED = 0.1  # of the rows, where an adapter is trained again because it forg
 def forgetting_stage(project: Project) -> list[Json]:
     """For the first training of each use what it forgot, as the verdict tells it; empty where nothing was tuned.
 
-    `without_replay` is the same of the adapter in whose place one with replay was trained.
+    `without_replay` is the same of the adapter in whose place one with replay was trained, `replay_in_vain` that of the
+    one with replay that forgot no less, so that it did not take this one's place.
     """
     made = project.workspace.last("tune").get("adapters", {}) if isinstance(project.backend, TunableBackend) else {}
     return [_told(project, use, trainings[0]) for use, trainings in made.items()]
@@ -32,7 +33,6 @@ def forgotten(project: Project, adapter: str) -> Forgetting:
 
 
 def _told(project: Project, use: str, training: Json) -> Json:
-    before = training["without_replay"]
     return {
         "use": use,
         "adapter": training["adapter"],
@@ -40,9 +40,13 @@ def _told(project: Project, use: str, training: Json) -> Json:
         "held_out": _best(training),
         "most": project.config.tune.forget_most,
         **forgotten(project, training["adapter"]).to_json(),
-        "without_replay": before
-        and {"held_out": _best(before), **forgotten(project, before["adapter"]).to_json()},
-    }  # fmt: skip
+        **{key: _of_other(project, training[key]) for key in ("without_replay", "replay_in_vain")},
+    }
+
+
+def _of_other(project: Project, training: Json | None) -> Json | None:
+    """What the adapter forgot that is not served, where there were two."""
+    return training and {"held_out": _best(training), **forgotten(project, training["adapter"]).to_json()}
 
 
 def _best(training: Json) -> float | None:
@@ -52,8 +56,9 @@ def _best(training: Json) -> float | None:
 
 def _general(project: Project, adapter: str | None) -> General:
     mark = f"general-{adapter or 'base'}"
-    texts, asked, model = measured_text(), questions(), project.config.model
-    inputs = digest([model.name, model.bits, weights_digest(model.name), adapter, texts, asked, groundtune.__version__])
+    texts, asked, table = measured_text(), questions(), project.config.model
+    model = [table.name, table.bits, table.engine, weights_digest(table.name)]
+    inputs = digest([model, adapter, texts, asked, groundtune.__version__])
     done = project.workspace.done(mark, inputs)
     if done is None:
         backend = project.backend

@@ -47,7 +47,8 @@ def retrieval_stage(project: Project) -> Json:
         return {}
     train = file_digest(project.workspace.train)
     settings = table.model_dump(exclude={"cases"})
-    inputs = digest([project.index.digest(), train, project.index.embedder.name, project.config.embedder, settings])
+    index = [project.index.digest(), project.config.index.language, project.index.embedder.name]
+    inputs = digest([index, train, project.config.embedder, settings])
     done = project.workspace.done("retrieval", inputs)
     if done is not None:
         return done

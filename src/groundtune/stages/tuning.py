@@ -16,7 +16,7 @@ from groundtune.models.backend import TunableBackend
 from groundtune.project import Project
 from groundtune.prompts import trained
 from groundtune.stages.build import build_inputs, hidden_documents, rows, untunable
-from groundtune.stages.data import open_examples, split_stage, train_examples, tuning_split
+from groundtune.stages.data import last_split, open_examples, train_examples, tuning_split
 from groundtune.stages.forgetting import REPLAYED, forgotten
 from groundtune.stages.synthesis import check_recipe, made_examples, paraphrased
 from groundtune.tune.lineage import LINEAGE, keep_lineage
@@ -35,7 +35,8 @@ def tune_stage(project: Project, *, plan_only: bool = False) -> Json | None:
 
     Gives {"adapters": {use: [training, ...]}}: one training a seed, each with its folder's name, the kinds of its rows,
     its settings, the share of general text among the rows, the training in whose place it was done because that forgot
-    too much (`without_replay`, else None), and what trainer.Trained says. What earlier runs trained from the same
+    too much (`without_replay`, else None), the one that was done for that but forgot no less (`replay_in_vain`, else
+    None), and what trainer.Trained says. What earlier runs trained from the same
     inputs stays, with fewer seeds or with more. plan_only: gives the plan of the next training, and how many
     `trainings` are to come.
     """
@@ -66,8 +67,8 @@ def tune_stage(project: Project, *, plan_only: bool = False) -> Json | None:
         if not trainings:
             trainings.append(_gently(project, lesson))
         else:  # of another seed: as the first was in the end
-            again = trainings[0]["without_replay"]
-            trainings.append(_train(project, lesson.replaying(lesson.table.minutes) if again else lesson))
+            again, minutes = trainings[0]["without_replay"], trainings[0]["settings"]["minutes"]
+            trainings.append(_train(project, lesson.replaying(minutes) if again else lesson))
     result: Json = {"adapters": adapters}
     project.workspace.finish("tune", inputs, result)
     return result
@@ -167,13 +168,15 @@ def _train(project: Project, lesson: _Lesson) -> Json:
         "settings": lesson.table.model_dump(mode="json"),
         "replay_share": lesson.table.replay_share or 0.0,
         "without_replay": None,
+        "replay_in_vain": None,
         **training.to_json(),
     }
 
 
 def _gently(project: Project, lesson: _Lesson) -> Json:
     """Trains an adapter, and once more with general text replayed where it forgot too much: by [tune] forget_most, if
-    the user has not said how much is replayed, and as far as the minutes reach."""
+    the user has not said how much is replayed, and as far as the minutes reach. Gives the one that forgot less, with
+    the time of both."""
     table = project.config.tune
     made = _train(project, lesson)
     lost = forgotten(project, made["adapter"])
@@ -197,8 +200,13 @@ def _gently(project: Project, lesson: _Lesson) -> Json:
     project.progress.say(f"{too_much}: training again with general text replayed, a share of {REPLAYED:g} of the rows")
     again = _train(project, lesson.replaying(left))
     gentler = forgotten(project, again["adapter"])
-    project.progress.say(f"with replay: {gentler.ratio:.2f} times as perplexing")
-    return {**again, "seconds": made["seconds"] + again["seconds"], "without_replay": made}
+    seconds = made["seconds"] + again["seconds"]
+    said = f"with replay: {gentler.ratio:.2f} times as perplexing"
+    if gentler.ratio >= lost.ratio:
+        project.progress.say(f"{said}, no less than without: the first adapter stays")
+        return {**made, "seconds": seconds, "replay_in_vain": again}
+    project.progress.say(said)
+    return {**again, "seconds": seconds, "without_replay": made}
 
 
 def _deciding(table: TuneTable) -> TuneTable:
@@ -212,7 +220,7 @@ def _deciding(table: TuneTable) -> TuneTable:
 
 def _material(project: Project, examples: Sequence[Example], *, decides: bool = False) -> Material:
     """What rows are made of. decides: of examples that are not learnt from, so nothing but them."""
-    facts = split_stage(project)
+    facts = last_split(project)
     hidden, own = hidden_documents(project), same_question(train_examples(project))
 
     def allowed(passage: Passage, example: Example) -> bool:

@@ -12,6 +12,7 @@ from groundtune.stats.clusters import Labels, by_cluster, effective_clusters, in
 from groundtune.stats.trainings import variance_of_trainings, welch
 
 LEAST_EFFECT = 1e-6  # a smaller mean difference is a rounding error
+STEP = 1.05  # by so much more clusters the next number is that is tried
 
 
 def examples_needed(
@@ -48,7 +49,10 @@ def examples_needed(
 def _clusters_needed(
     spread: float, worth: float, effect: float, confidence: float, power: float, tuning: float, trainings: int
 ) -> float:
-    """The fewest clusters that show the effect; infinite if only more trainings could. Bisection, for more show more.
+    """The fewest clusters that show the effect; infinite if only more trainings could.
+
+    With several trainings more do not always show more: the less of the variance comes of the questions, the fewer
+    degrees of freedom are left. So ever more are tried in small steps, and only the last step is bisected.
 
     spread: the variance of the mean of one cluster; worth: how many independent examples one cluster is as good as;
     tuning: the variance that so many trainings leave, however many clusters there are.
@@ -63,12 +67,11 @@ def _clusters_needed(
         # No interval is narrower than the share of examples that may be unseen; such a one may differ by -1.
         return unseen_share(clusters * worth, confidence) * (1 + effect) <= effect and shown(clusters)
 
-    high = 2
+    low, high = 1, 2
     while not enough(high):
         if spread / high <= tuning and not shown(high):
             return math.inf
-        high *= 2
-    low = high // 2
+        low, high = high, max(high + 1, int(high * STEP))
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if enough(middle) else (middle, high)
