@@ -17,8 +17,9 @@ from transformers import (
     Qwen3Config,
 )
 
+from groundtune.attention import window
 from groundtune.models.hf import HFBackend
-from groundtune.models.hf_decoding import greedy, read_prefix, window, works_with
+from groundtune.models.hf_decoding import greedy, read_prefix, works_with
 from groundtune.models.hf_packed import Packed
 from groundtune.models.hf_padded import Padded
 from groundtune.types import Limits, Message, Prompt

@@ -5,15 +5,17 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
 
 from groundtune.config import ModelTable
 from groundtune.errors import UserError
 from groundtune.models import load_backend
 from groundtune.models.hf import HFBackend
 from groundtune.models.hf_padded import Padded
-from groundtune.models.vllm import VLLMBackend
+from groundtune.models.vllm import Engine, VLLMBackend
 from groundtune.types import Limits, Message, Prompt
 from tests.tiny import OLD_NAME, Tiny, adapter
 
@@ -94,6 +96,34 @@ def test_transformers_gets_the_memory_and_vllm_answers_as_before(backend: VLLMBa
 def test_what_is_no_adapter_is_named(backend: VLLMBackend, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="nowhere: not an adapter that vLLM can run"):
         backend.generator(tmp_path / "nowhere")
+
+
+def test_the_engine_and_the_weights_are_never_in_memory_together(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    core = SimpleNamespace(shutdown=lambda: seen.append("the engine ends"))
+    engine = Engine(None, SimpleNamespace(llm_engine=SimpleNamespace(engine_core=core)), None)
+
+    def start(backend: VLLMBackend, adapter: Path | None) -> Engine:
+        seen.append("it starts beside weights" if backend._loaded else "it starts")
+        return engine
+
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: True)
+    monkeypatch.setattr(VLLMBackend, "_start", start)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: seen.append("the GPU is cleared"))
+    backend = VLLMBackend(str(tiny.wide), "wide", threads=1)
+    monkeypatch.setattr(backend, "_read_weights", lambda: seen.append("weights are read"))
+
+    with backend.using(None), backend.using(None):
+        pass
+    with backend.running(None), backend.running(None):
+        pass
+    backend.fresh()
+    assert backend._engine is None
+
+    cleared = "the GPU is cleared"
+    once = [cleared, "weights are read", cleared, "it starts", "the engine ends", cleared, "weights are read"]
+    assert seen == once
 
 
 def test_without_vllm_it_is_said(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:

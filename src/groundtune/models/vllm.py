@@ -54,27 +54,18 @@ class VLLMBackend(HFBackend):
             self._rank(adapter)
         return VLLMGenerator(self, adapter)
 
-    def fresh(self) -> tuple[Any, Any]:
-        """The tokenizer and the bare model, for training."""
+    def let_go(self) -> None:
+        """Frees the memory of the engine or of transformers' model: one of them is kept, and goes before the other comes."""
         with self.lock:
             self._stop()
-            return super().fresh()
-
-    @contextmanager
-    def using(self, adapter: Path | None) -> Iterator[Any]:
-        """transformers' model, for likelihoods."""
-        with self.lock:
-            self._stop()
-            with super().using(adapter) as model:
-                yield model
+            super().let_go()
 
     @contextmanager
     def running(self, adapter: Path | None) -> Iterator[Engine]:
         """The engine with this adapter (None: the bare model), for as long as the block runs."""
         with self.lock:
             if self._engine is None or self._engine.adapter != adapter:
-                self._loaded = None
-                self._stop()
+                self.let_go()
                 self._engine = self._start(adapter)
             yield self._engine
 
