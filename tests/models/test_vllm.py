@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,8 +15,8 @@ from groundtune.config import ModelTable
 from groundtune.errors import UserError
 from groundtune.models import load_backend
 from groundtune.models.hf import HFBackend
-from groundtune.models.hf_padded import Padded
 from groundtune.models.vllm import Engine, VLLMBackend
+from groundtune.tokens import ids_of_words
 from groundtune.types import Limits, Message, Prompt
 from tests.tiny import OLD_NAME, Tiny, adapter
 
@@ -54,19 +55,29 @@ def test_base_and_adapters_take_turns_and_say_what_transformers_says(
 
 
 @needs_vllm
-def test_the_answer_is_the_choice_that_generate_comes_to(backend: VLLMBackend, tiny: Tiny) -> None:
+def test_the_answer_is_the_choice_that_the_likeliest_tokens_lead_to(backend: VLLMBackend, tiny: Tiny) -> None:
     other = HFBackend(str(tiny.wide), "wide", threads=1)
-    asked = [Prompt(one.messages, choices=CHOICES) for one in PROMPTS]
-    ids = [other.ids(prompt, LIMITS) for prompt in asked]
-    padded = Padded(other)
-    with other.using(None) as model:
-        expected = padded.complete(model, ids, [CHOICES] * len(ids), LIMITS, ([], None))
+    expected = [followed(other, prompt) for prompt in PROMPTS]
 
-    found = backend.generator().generate([*asked, PROMPTS[0]], LIMITS)
+    found = backend.generator().generate([*(replace(one, choices=CHOICES) for one in PROMPTS), PROMPTS[0]], LIMITS)
 
-    assert [one.text for one in found[:-1]] == [one.text for one in expected]
-    assert {one.text for one in found[:-1]} <= set(CHOICES)
+    assert [one.text for one in found[:-1]] == expected
+    assert {one.confidence for one in found} == {None}
     assert found[-1].text not in CHOICES
+
+
+def followed(backend: HFBackend, prompt: Prompt) -> str:
+    """The choice that one comes to by transformers, taking the most probable token that leads to one at each step."""
+    tokenizer = backend.tokenizer
+    left = [[*ids_of_words(tokenizer, choice), tokenizer.eos_token_id] for choice in CHOICES]
+    said: list[int] = []
+    with backend.using(None) as model, torch.inference_mode():
+        while left != [said]:
+            logits = model(torch.tensor([backend.ids(prompt, LIMITS) + said])).logits[0, -1]
+            said.append(max((one[len(said)] for one in left), key=lambda token: float(logits[token])))
+            left = [one for one in left if one[: len(said)] == said]
+    text: str = tokenizer.decode(said, skip_special_tokens=True)
+    return text
 
 
 @needs_vllm

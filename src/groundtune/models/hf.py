@@ -233,7 +233,7 @@ class HFGenerator:
         ids = [self._backend.ids(prompt, limits) for prompt in prompts]
         with self._backend.using(self._adapter) as model:
             way = self._way(model, ids, limits)
-            prefix = way.prefix(model, ids)  # and the model is loaded before any time is taken
+            prefix = way.prefix(model, ids, limits)  # and the model is loaded before any time is taken
         done: dict[int, Completion] = {}
         for rows in way.batches(ids, prefix):
             began = time.perf_counter()
@@ -255,7 +255,7 @@ class HFGenerator:
         def work() -> None:
             with self._backend.using(self._adapter) as model:
                 way = self._way(model, ids, limits)
-                way.complete(model, ids, [prompt.choices], limits, way.prefix(model, ids), streamer)
+                way.complete(model, ids, [prompt.choices], limits, way.prefix(model, ids, limits), streamer)
 
         with ThreadPoolExecutor(1) as pool:
             working = pool.submit(work)
