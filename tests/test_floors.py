@@ -16,7 +16,8 @@ FILES = sorted(file for file in ROOT.rglob("*.py") if file.parent != ROOT or not
 # docs/architecture.md shows these floors. A folder is one module here: files inside one may import each other.
 FLOORS = [
     {"types", "errors"},
-    {"config", "plug", "workspace", "execute", "prompts", "progress", "times", "tokens", "kernels", "four_bits"},
+    {"config", "plug", "workspace", "execute", "prompts", "progress", "times", "tokens", "kernels", "four_bits"}
+    | {"attention"},
     {"sources", "parse", "index", "retrieve", "models", "examples", "tune", "metrics", "stats", "demo"}
     | {"general", "calibration"},
     {"approach", "cases"},

@@ -17,8 +17,9 @@ from transformers import (
     Qwen3Config,
 )
 
+from groundtune.attention import window
 from groundtune.models.hf import HFBackend
-from groundtune.models.hf_decoding import greedy, read_prefix, window, works_with
+from groundtune.models.hf_decoding import greedy, read_prefix, works_with
 from groundtune.models.hf_packed import Packed
 from groundtune.models.hf_padded import Padded
 from groundtune.types import Limits, Message, Prompt
@@ -137,7 +138,9 @@ def both_ways(backend: HFBackend, asked: list[Prompt], limits: Limits) -> list[l
     for way in (Packed(backend), Padded(backend)):
         ids = [backend.tokenizer(backend.render(prompt), add_special_tokens=False)["input_ids"] for prompt in asked]
         with backend.using(None) as model:
-            said = way.complete(model, ids, [prompt.choices for prompt in asked], limits, way.prefix(model, ids))
+            said = way.complete(
+                model, ids, [prompt.choices for prompt in asked], limits, way.prefix(model, ids, limits)
+            )
         texts.append([one.text for one in said])
     return texts
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
 
 from groundtune.config import ModelTable
 from groundtune.errors import UserError
 from groundtune.models import load_backend
 from groundtune.models.hf import HFBackend
-from groundtune.models.hf_padded import Padded
-from groundtune.models.vllm import VLLMBackend
+from groundtune.models.vllm import Engine, VLLMBackend
+from groundtune.tokens import ids_of_words
 from groundtune.types import Limits, Message, Prompt
 from tests.tiny import OLD_NAME, Tiny, adapter
 
@@ -52,19 +55,29 @@ def test_base_and_adapters_take_turns_and_say_what_transformers_says(
 
 
 @needs_vllm
-def test_the_answer_is_the_choice_that_generate_comes_to(backend: VLLMBackend, tiny: Tiny) -> None:
+def test_the_answer_is_the_choice_that_the_likeliest_tokens_lead_to(backend: VLLMBackend, tiny: Tiny) -> None:
     other = HFBackend(str(tiny.wide), "wide", threads=1)
-    asked = [Prompt(one.messages, choices=CHOICES) for one in PROMPTS]
-    ids = [other.ids(prompt, LIMITS) for prompt in asked]
-    padded = Padded(other)
-    with other.using(None) as model:
-        expected = padded.complete(model, ids, [CHOICES] * len(ids), LIMITS, ([], None))
+    expected = [followed(other, prompt) for prompt in PROMPTS]
 
-    found = backend.generator().generate([*asked, PROMPTS[0]], LIMITS)
+    found = backend.generator().generate([*(replace(one, choices=CHOICES) for one in PROMPTS), PROMPTS[0]], LIMITS)
 
-    assert [one.text for one in found[:-1]] == [one.text for one in expected]
-    assert {one.text for one in found[:-1]} <= set(CHOICES)
+    assert [one.text for one in found[:-1]] == expected
+    assert {one.confidence for one in found} == {None}
     assert found[-1].text not in CHOICES
+
+
+def followed(backend: HFBackend, prompt: Prompt) -> str:
+    """The choice that one comes to by transformers, taking the most probable token that leads to one at each step."""
+    tokenizer = backend.tokenizer
+    left = [[*ids_of_words(tokenizer, choice), tokenizer.eos_token_id] for choice in CHOICES]
+    said: list[int] = []
+    with backend.using(None) as model, torch.inference_mode():
+        while left != [said]:
+            logits = model(torch.tensor([backend.ids(prompt, LIMITS) + said])).logits[0, -1]
+            said.append(max((one[len(said)] for one in left), key=lambda token: float(logits[token])))
+            left = [one for one in left if one[: len(said)] == said]
+    text: str = tokenizer.decode(said, skip_special_tokens=True)
+    return text
 
 
 @needs_vllm
@@ -94,6 +107,34 @@ def test_transformers_gets_the_memory_and_vllm_answers_as_before(backend: VLLMBa
 def test_what_is_no_adapter_is_named(backend: VLLMBackend, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="nowhere: not an adapter that vLLM can run"):
         backend.generator(tmp_path / "nowhere")
+
+
+def test_the_engine_and_the_weights_are_never_in_memory_together(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    core = SimpleNamespace(shutdown=lambda: seen.append("the engine ends"))
+    engine = Engine(None, SimpleNamespace(llm_engine=SimpleNamespace(engine_core=core)), None)
+
+    def start(backend: VLLMBackend, adapter: Path | None) -> Engine:
+        seen.append("it starts beside weights" if backend._loaded else "it starts")
+        return engine
+
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: True)
+    monkeypatch.setattr(VLLMBackend, "_start", start)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: seen.append("the GPU is cleared"))
+    backend = VLLMBackend(str(tiny.wide), "wide", threads=1)
+    monkeypatch.setattr(backend, "_read_weights", lambda: seen.append("weights are read"))
+
+    with backend.using(None), backend.using(None):
+        pass
+    with backend.running(None), backend.running(None):
+        pass
+    backend.fresh()
+    assert backend._engine is None
+
+    cleared = "the GPU is cleared"
+    once = [cleared, "weights are read", cleared, "it starts", "the engine ends", cleared, "weights are read"]
+    assert seen == once
 
 
 def test_without_vllm_it_is_said(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import re
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -13,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from groundtune import four_bits
+from groundtune.attention import window
 from groundtune.errors import TooLongError, UserError
 from groundtune.models.hf_packed import Packed
 from groundtune.models.hf_padded import Padded
@@ -87,7 +90,7 @@ class HFBackend:
 
     def packs(self, model: Any, longest: int) -> bool:
         """Whether prompts and answers of at most so many tokens can be read packed (hf_packed.py)."""
-        from groundtune.models.hf_decoding import window, works_with
+        from groundtune.models.hf_decoding import works_with
 
         with self.lock:
             if self._packs is None:
@@ -108,6 +111,7 @@ class HFBackend:
         """Frees the memory of the model that is kept; it is read again when it is next needed."""
         with self.lock:
             self._loaded = None
+            _clear_gpu()
 
     def render(self, prompt: Prompt) -> str:
         """The text that the model reads for a prompt: in its chat template, or plain where there is none."""
@@ -147,16 +151,24 @@ class HFBackend:
 
     def _harmless(self, text: str) -> str:
         """The text with the model's control tokens broken up: words of a document must not end the user's turn."""
-        for token in self.tokenizer.all_special_tokens:
-            text = text.replace(token, f"{token[0]} {token[1:]}")
+        while (broken := self._control.sub(_in_two, text)) != text:
+            text = broken  # and again, for a piece can be another token, or a part of one
         return text
+
+    @cached_property
+    def _control(self) -> re.Pattern[str]:
+        """Finds the tokens that begin and end turns or call tools: most have no name in the tokenizer, and are only
+        marked as special. Blanks and single letters are left: they are words as well, and cannot be broken."""
+        marked = {one.content for one in self.tokenizer.added_tokens_decoder.values() if one.special}
+        tokens = [one for one in marked.union(self.tokenizer.all_special_tokens) if len(one.strip()) > 1]
+        return re.compile("|".join(map(re.escape, sorted(tokens, key=lambda one: (-len(one), one)))) or "(?!)")
 
     @contextmanager
     def using(self, adapter: Path | None) -> Iterator[Any]:
         """The model with this adapter (None: the bare one), for as long as the block runs; one block at a time."""
         with self.lock:
             if self._loaded is None or self._loaded[0] != adapter:
-                self._loaded = None  # lets the other model go before this one comes
+                self.let_go()  # before this one comes
                 model = self._read_weights()
                 self._loaded = (adapter, model if adapter is None else self._tuned(model, adapter))
             yield self._loaded[1]
@@ -221,7 +233,7 @@ class HFGenerator:
         ids = [self._backend.ids(prompt, limits) for prompt in prompts]
         with self._backend.using(self._adapter) as model:
             way = self._way(model, ids, limits)
-            prefix = way.prefix(model, ids)  # and the model is loaded before any time is taken
+            prefix = way.prefix(model, ids, limits)  # and the model is loaded before any time is taken
         done: dict[int, Completion] = {}
         for rows in way.batches(ids, prefix):
             began = time.perf_counter()
@@ -243,7 +255,7 @@ class HFGenerator:
         def work() -> None:
             with self._backend.using(self._adapter) as model:
                 way = self._way(model, ids, limits)
-                way.complete(model, ids, [prompt.choices], limits, way.prefix(model, ids), streamer)
+                way.complete(model, ids, [prompt.choices], limits, way.prefix(model, ids, limits), streamer)
 
         with ThreadPoolExecutor(1) as pool:
             working = pool.submit(work)
@@ -254,6 +266,21 @@ class HFGenerator:
     def _way(self, model: Any, ids: list[list[int]], limits: Limits) -> Packed | Padded:
         longest = max(map(len, ids), default=0) + limits.max_tokens
         return self._packed if self._backend.packs(model, longest) else self._padded
+
+
+def _in_two(found: re.Match[str]) -> str:
+    """A blank behind the first letter."""
+    first = len(found[0]) - len(found[0].lstrip()) + 1
+    return f"{found[0][:first]} {found[0][first:]}"
+
+
+def _clear_gpu() -> None:
+    """Gives back what models that are let go have held there: PyTorch would keep it for itself, out of vLLM's reach."""
+    import torch
+
+    if torch.cuda.is_available():
+        gc.collect()  # models hold themselves, in circles
+        torch.cuda.empty_cache()
 
 
 def dtype(torch: Any) -> Any:

@@ -9,14 +9,11 @@ from typing import Any, Protocol
 
 import torch
 
+from groundtune.attention import QUERIES, forbidding, refuse_others, register, up_to_itself
 from groundtune.models.hf_tree import Node
 
 NAME = "groundtune_decoding"  # what transformers knows it by
-QUERIES = 128  # at once: fewer waste time between products, more compute scores that do not count
-
-
-class UnknownAttentionError(Exception):
-    """A kind of attention that this is not."""
+FORMAT = torch.float32  # of its scores
 
 
 class View(Protocol):
@@ -58,21 +55,12 @@ def _seeing(query: Any, keys: Any, values: Any, seen: Any) -> Any:
         some = query[:, start:end].reshape(len(keys), -1, size)  # heads that share keys, one behind the other
         scores = torch.bmm(some, keys[:, : before + end].transpose(1, 2)).view(len(keys), groups, end - start, -1)
         if seen is None:
-            scores[..., before + start :] += _forbidding(_up_to_itself(end - start))
+            scores[..., before + start :] += forbidding(up_to_itself(end - start), FORMAT)
         else:
-            scores[..., before:] += _forbidding(seen[start:end, :end])
+            scores[..., before:] += forbidding(seen[start:end, :end], FORMAT)
         chances = torch.softmax(scores, -1).flatten(1, 2)
         parts.append(torch.bmm(chances, values[:, : before + end]).view(heads, end - start, size))
     return parts[0] if len(parts) == 1 else torch.cat(parts, 1)
-
-
-def _up_to_itself(n: int) -> Any:
-    return torch.ones(n, n, dtype=torch.bool).tril_()
-
-
-def _forbidding(seen: Any) -> Any:
-    """What is added to scores so that only those count where `seen` is true."""
-    return torch.zeros(seen.shape).masked_fill_(~seen, torch.finfo(torch.float32).min)
 
 
 class Decoding:
@@ -96,11 +84,11 @@ class Decoding:
         self.rows = torch.arange(len(self.lengths))
         self.width = int(self.lengths.max()) + 1
         seen = torch.arange(self.width) <= self.lengths[:, None]
-        self.own_mask = _forbidding(seen)[:, None, None, :]
+        self.own_mask = forbidding(seen, FORMAT)[:, None, None, :]
         shared = torch.zeros(len(self.rows), max((node.end for node, _ in self.shared), default=0), dtype=torch.bool)
         for node, rows in self.shared:
             shared[rows.start : rows.stop, node.positions[0] : node.end] = True
-        self.shared_mask = _forbidding(shared)[:, None, None, :]
+        self.shared_mask = forbidding(shared, FORMAT)[:, None, None, :]
         self.places = self.lengths
         self.lengths = self.lengths + 1
         return self.starts + self.places
@@ -158,8 +146,7 @@ def attend(
 
     Gives (1, tokens, heads, size). Raises UnknownAttentionError for kinds of attention that this is not.
     """
-    if others.get("softcap") is not None or others.get("s_aux") is not None:
-        raise UnknownAttentionError(f"{type(module).__name__}: soft-capped, or with sinks")
+    refuse_others(module, others)
     out = view.attend(module.layer_idx, query[0] * scaling, key[0], value[0])
     return out.transpose(0, 1).unsqueeze(0), None
 
@@ -167,11 +154,7 @@ def attend(
 @contextmanager
 def attending(model: Any) -> Iterator[None]:
     """For as long as the block runs, the model attends so; `view` goes through its forward pass as a keyword."""
-    from transformers.masking_utils import AttentionMaskInterface
-    from transformers.modeling_utils import AttentionInterface
-
-    AttentionInterface.register(NAME, attend)
-    AttentionMaskInterface.register(NAME, lambda *_, **__: None)
+    register(NAME, attend)
     before = model.config._attn_implementation
     model.set_attn_implementation(NAME)
     try:

@@ -1,4 +1,5 @@
-"""How probable each of some choices is as the reply to a prompt: they are read at once, as a trie behind the prompt.
+"""How probable each of some choices is as the reply to a prompt: they are read at once, as a trie behind the prompt
+where the model is packed (`probabilities`), else side by side (hf_padded.py).
 
 A choice's probability is that the reply begins with its tokens and with those of no longer choice. No end is asked for:
 how a model goes on behind a label says nothing about the label. First the prompts are read, then only the choices whose
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,6 +45,11 @@ class Trie:
         seen = torch.tensor([[other == one[: len(other)] for other in read] for one in read], dtype=torch.bool)
         return Trie(tuple(dict.fromkeys(choices)), tuple(inner), seen)
 
+    def longest(self) -> list[Tokens]:
+        """The inner beginnings that hold all others but the empty one: none is the beginning of another."""
+        following = [*self.inner[1:], ()]
+        return [one for one, after in zip(self.inner, following, strict=True) if after[: len(one)] != one]
+
     def behind(self, prompt: Node) -> Node:
         """The node of the inner tokens, as the reply to a prompt."""
         ids, positions = [one[-1] for one in self.inner[1:]], [prompt.end + len(one) - 1 for one in self.inner[1:]]
@@ -69,23 +75,39 @@ class Trie:
 def probabilities(
     model: Any, rows: Sequence[list[int]], choices: Sequence[Sequence[Tokens]], root: Node | None = None
 ) -> list[list[float]]:
-    """For each row, of each of its choices, in order; those of one row are 1 in all. Equal choices share theirs.
-
-    The most probable is exact. Where some choices stayed unread the others' probabilities are up to MOST_UNREAD too
-    small, and each unread one has its part of what its first token has. root: what all rows begin with, read before.
-    """
+    """The `shares` of a model that is packed. root: what all rows begin with, read before."""
     order = sorted(range(len(rows)), key=lambda row: rows[row])
     shared, own = tree([rows[row] for row in order], root)
     prompts = dict(zip(order, own, strict=True))
     place = {id(node): row for row, node in prompts.items()}
+
+    def behind(tries: Mapping[int, Trie]) -> dict[int, Any]:
+        nodes = {row: trie.behind(prompts[row]) for row, trie in tries.items()}
+        place = {id(node): row for row, node in nodes.items()}
+        return {place[id(node)]: found for node, found in read(model, list(nodes.values()))}
+
     with at_work(model):
         begun = {place[id(node)]: found for node, found in read(model, [*shared, *own])}
-        first = {row: _first(begun[row], choices[row]) for row in order}
-        likely = {row: _likely(first[row], choices[row]) for row in order}
-        found = _read_choices(model, prompts, begun, likely)
-        unsure = {row: tuple(choices[row]) for row in order if _tells_too_little(found[row], first[row])}
-        found |= _read_choices(model, prompts, begun, unsure)
-    return [_shares(found[row], _unread(first[row], found[row]), choices[row]) for row in range(len(rows))]
+        return shares([begun[row] for row in range(len(rows))], choices, behind)
+
+
+def shares(
+    begun: Sequence[Any], choices: Sequence[Sequence[Tokens]], behind: Callable[[Mapping[int, Trie]], dict[int, Any]]
+) -> list[list[float]]:
+    """For each row, of each of its choices, in order; those of one row are 1 in all. Equal choices share theirs.
+
+    begun: the logits behind each row, (1, vocabulary). behind: reads tries of rows, and gives the logits behind each
+    inner beginning but the empty one, (inner - 1, vocabulary).
+
+    The most probable is exact. Where some choices stayed unread the others' probabilities are up to MOST_UNREAD too
+    small, and each unread one has its part of what its first token has.
+    """
+    rows = range(len(choices))
+    first = [_first(begun[row], choices[row]) for row in rows]
+    found = _logprobs(begun, {row: _likely(first[row], choices[row]) for row in rows}, behind)
+    unsure = {row: tuple(choices[row]) for row in rows if _tells_too_little(found[row], first[row])}
+    found |= _logprobs(begun, unsure, behind)
+    return [_shares(found[row], _unread(first[row], found[row]), choices[row]) for row in rows]
 
 
 def _first(logits: Any, choices: Sequence[Tokens]) -> dict[int, float]:
@@ -106,17 +128,18 @@ def _likely(first: dict[int, float], choices: Sequence[Tokens]) -> tuple[Tokens,
     return tuple(choice for choice in choices if choice[0] in read)
 
 
-def _read_choices(
-    model: Any, prompts: dict[int, Node], begun: dict[int, Any], choices: dict[int, tuple[Tokens, ...]]
+def _logprobs(
+    begun: Sequence[Any],
+    choices: Mapping[int, tuple[Tokens, ...]],
+    behind: Callable[[Mapping[int, Trie]], dict[int, Any]],
 ) -> dict[int, dict[Tokens, float]]:
-    """For each row, of each of its choices, the log-probability. begun: what follows the prompts."""
-    tries = {some: Trie.of(some) for some in set(choices.values())}
-    nodes = {row: tries[some].behind(prompts[row]) for row, some in choices.items()}
-    logits = {row: begun[row] for row in nodes}
-    place = {id(node): row for row, node in nodes.items()}
-    for node, found in read(model, [node for node in nodes.values() if node.ids]):
-        logits[place[id(node)]] = torch.cat([begun[place[id(node)]], found])
-    return {row: tries[some].logprobs(logits[row]) for row, some in choices.items()}
+    """For each row, of each of its choices, the log-probability."""
+    known = {some: Trie.of(some) for some in set(choices.values())}
+    tries = {row: known[some] for row, some in choices.items()}
+    logits = dict(enumerate(begun))
+    for row, found in behind({row: trie for row, trie in tries.items() if len(trie.inner) > 1}).items():
+        logits[row] = torch.cat([begun[row], found])
+    return {row: trie.logprobs(logits[row]) for row, trie in tries.items()}
 
 
 def _tells_too_little(logprobs: dict[Tokens, float], first: dict[int, float]) -> bool:

@@ -12,7 +12,8 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from groundtune import kernels
-from groundtune.models.hf_attention import Decoding, Reading, UnknownAttentionError, attending
+from groundtune.attention import MISFITS, places_depend_on_length, trial
+from groundtune.models.hf_attention import Decoding, Reading, attending
 from groundtune.models.hf_tree import Node, tree
 
 STRIP = 2048  # tokens in a pass that reads: more need memory and gain nothing
@@ -151,10 +152,9 @@ def works_with(model: Any) -> bool:
     Recurrent layers, attention with sinks or soft caps, and keys that layers share do not; nor do positions that depend
     on the length of all, which so short a trial could not show.
     """
-    kinds = str(getattr(model.config.get_text_config(), "rope_parameters", ""))
-    if model.device.type != "cpu" or "dynamic" in kinds or "longrope" in kinds:
+    if model.device.type != "cpu" or places_depend_on_length(model):
         return False
-    ids = [(7 * n + 3) % model.config.get_text_config().vocab_size for n in range(TRIAL)]
+    ids = trial(model, TRIAL)
     rows = [ids[:20] + ids[20:23], ids[:20] + ids[30:39]]
     nexts = [ids[-1], ids[-2]]
     with torch.inference_mode():
@@ -162,16 +162,9 @@ def works_with(model: Any) -> bool:
         expected = torch.cat([model(torch.tensor([row])).logits[0, -2:] for row in whole])
         try:
             found = _trial(model, rows, nexts)
-        except (UnknownAttentionError, TypeError, AttributeError, RuntimeError, ValueError):
+        except MISFITS:
             return False
     return bool((found - expected).abs().max() <= CLOSE * expected.abs().max())
-
-
-def window(model: Any) -> float:
-    """How many tokens a model's attention reaches back in every layer; `greedy` knows no other."""
-    config = model.config.get_text_config()
-    found = [getattr(config, name, None) for name in ("sliding_window", "attention_chunk_size")]
-    return min((reach for reach in found if reach), default=float("inf"))
 
 
 def _trial(model: Any, rows: list[list[int]], nexts: list[int]) -> Any:

@@ -3,86 +3,159 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from groundtune.attention import window
+from groundtune.models.hf_choices import Tokens, Trie, shares
 from groundtune.models.hf_prefix import KeptPrefix
-from groundtune.models.hf_text import Said, text_of, trie
+from groundtune.models.hf_text import Said, text_of
+from groundtune.models.hf_way import Prefix, Way
 from groundtune.types import Limits
 
 if TYPE_CHECKING:
     from groundtune.models.hf import HFBackend
 
 WASTE = 1.25  # a batch may hold so much more tokens than real ones
+Rows = list[list[int]]
 
 
-class Padded:
-    """Decodes for one generator: batches of like length, behind copies of the kept prefix's keys and values."""
+class Padded(Way):
+    """Batches of like length, behind copies of the kept prefix's keys and values. How sure it is, it tells of choices
+    alone."""
 
     def __init__(self, backend: HFBackend) -> None:
-        self._backend = backend
+        super().__init__(backend)
         self._prefix: KeptPrefix[Any] = KeptPrefix()
 
-    def prefix(self, model: Any, ids: list[list[int]]) -> tuple[list[int], Any]:
-        """What the rows begin with, and its keys and values."""
+    def prefix(self, model: Any, ids: Rows, limits: Limits) -> Prefix:
+        """What the rows begin with, and its keys and values. None where rows with their replies outgrow the model's
+        window, in which the padding behind a prefix would count."""
         import torch
-        from transformers import DynamicCache
 
         def read(common: list[int]) -> Any:
-            cache = DynamicCache(config=model.config)
+            cache = _cache(model)
             with torch.inference_mode():
                 rows = torch.tensor([common], device=model.device)
                 model(rows, past_key_values=cache, use_cache=True, logits_to_keep=1)
             return cache
 
+        longest = max(map(len, ids), default=0) + limits.max_tokens
+        if _is_recurrent(model) or window(model) < longest:
+            return [], None
         return self._prefix.of(ids, read)
 
-    def batches(self, ids: list[list[int]], prefix: tuple[list[int], Any]) -> Iterator[list[int]]:
-        """Row numbers in batches of like length, longest first, so that a lack of memory shows at once."""
+    def batches(self, ids: Rows, prefix: Prefix) -> Iterator[list[int]]:
+        """Row numbers in batches of like length, longest first."""
         return _batches([len(row) - len(prefix[0]) for row in ids], self._backend.batch)
 
-    def complete(
-        self,
-        model: Any,
-        ids: list[list[int]],
-        choices: Sequence[tuple[str, ...]],
-        limits: Limits,
-        prefix: tuple[list[int], Any],
-        streamer: Any = None,
-    ) -> list[Said]:
-        """What the model says to one batch. It does not tell how sure it is."""
-        import torch
-
+    def _decode(self, model: Any, ids: Rows, limits: Limits, prefix: Prefix, streamer: Any) -> list[Said]:
         tokenizer = self._backend.tokenizer
-        known, cache = prefix
-        rows, mask = _padded(ids, len(known), tokenizer.pad_token_id)
-        options: dict[str, Any] = {}
+        rows, mask = _padded(ids, len(prefix[0]), tokenizer.pad_token_id)
         ends = self._backend.ends(limits.stop)
-        if any(choices):
-            options["prefix_allowed_tokens_fn"] = _only(choices, tokenizer, ends, len(rows[0]))
-            longest = max(len(tokenizer(choice)["input_ids"]) for row in choices for choice in row)
-            limits = replace(limits, max_tokens=max(limits.max_tokens, longest + 1))
+        options: dict[str, Any] = {"max_new_tokens": limits.max_tokens, "eos_token_id": sorted(ends)}
         if long_stops := [stop for stop in limits.stop if len(stop) > 1]:
             options |= {"stop_strings": long_stops, "tokenizer": tokenizer}
+        out = self._generate(model, rows, mask, prefix[1], streamer=streamer, **options)
+        return [text_of(tokenizer, row, ends, limits) for row in out.sequences[:, len(rows[0]) :].tolist()]
+
+    def _shares(self, model: Any, ids: Rows, choices: list[list[Tokens]], prefix: Prefix) -> list[list[float]]:
+        rows, mask = _padded(ids, len(prefix[0]), self._backend.tokenizer.pad_token_id)
+        cache = _cache(model) if prefix[1] is None and not _is_recurrent(model) else prefix[1]
+        out = self._generate(model, rows, mask, cache, max_new_tokens=1, output_logits=True)
+        behind = Behind(model, rows, mask, None if cache is None else out.past_key_values)
+        begun = list(out.logits[0].cpu().split(1))
+        return shares(begun, choices, lambda tries: behind.read(tries, self._backend.batch))
+
+    def _generate(self, model: Any, rows: Rows, mask: Rows, cache: Any, **options: Any) -> Any:
+        import torch
+
         if cache is not None:
-            options["past_key_values"] = copy.deepcopy(cache)  # since generation appends to it
-            options["past_key_values"].batch_repeat_interleave(len(ids))
+            cache = copy.deepcopy(cache)  # since generation appends to it
+            cache.batch_repeat_interleave(len(rows))
         with torch.inference_mode():
-            out = model.generate(
+            return model.generate(
                 input_ids=torch.tensor(rows, device=model.device),
                 attention_mask=torch.tensor(mask, device=model.device),
-                max_new_tokens=limits.max_tokens,
+                past_key_values=cache,
                 do_sample=False,
-                pad_token_id=tokenizer.pad_token_id,
-                eos_token_id=sorted(ends),
-                streamer=streamer,
+                pad_token_id=self._backend.tokenizer.pad_token_id,
+                return_dict_in_generate=True,
                 **options,
             )
-        return [text_of(tokenizer, row, ends, limits) for row in out[:, len(rows[0]) :].tolist()]
 
 
-def _padded(ids: list[list[int]], prefix: int, pad: int) -> tuple[list[list[int]], list[list[int]]]:
+class Behind:
+    """Prompts that are read, to be gone on from by several choices each."""
+
+    def __init__(self, model: Any, rows: Rows, mask: Rows, cache: Any) -> None:
+        """rows and mask: as `_padded` gives them. cache: their keys and values; None: they are read again each time."""
+        self._model = model
+        self._rows = rows
+        self._mask = mask
+        self._cache = cache
+
+    def read(self, tries: Mapping[int, Trie], batch: int) -> dict[int, Any]:
+        """For each row the logits behind each of its trie's beginnings but the empty one, (inner - 1, vocabulary).
+
+        batch: beginnings that are read together at the most."""
+        import torch
+
+        asked = [(row, one) for row, trie in tries.items() for one in trie.longest()]
+        asked.sort(key=lambda one: len(one[1]))
+        found: dict[tuple[int, Tokens], Any] = {}
+        for start in range(0, len(asked), batch):
+            some = asked[start : start + batch]
+            for (row, tokens), logits in zip(some, self._logits(some), strict=True):
+                found |= {(row, tokens[: n + 1]): logits[n] for n in range(len(tokens))}
+        return {row: torch.stack([found[row, one] for one in trie.inner[1:]]) for row, trie in tries.items()}
+
+    def _logits(self, some: Sequence[tuple[int, Tokens]]) -> Any:
+        """Behind each token that goes on from a row: (beginnings, tokens, vocabulary)."""
+        import torch
+
+        model = self._model
+        width = max(len(tokens) for _, tokens in some)
+        fill = [[0] * (width - len(tokens)) for _, tokens in some]
+        ids = torch.tensor([[*tokens, *gap] for (_, tokens), gap in zip(some, fill, strict=True)])
+        own = torch.tensor([[*[1] * len(tokens), *gap] for (_, tokens), gap in zip(some, fill, strict=True)])
+        rows = torch.tensor([row for row, _ in some])
+        mask = torch.cat([torch.tensor(self._mask)[rows], own], 1)
+        options: dict[str, Any] = {"use_cache": self._cache is not None}
+        if self._cache is None:
+            ids = torch.cat([torch.tensor(self._rows)[rows], ids], 1)
+        else:
+            options["past_key_values"] = _chosen(self._cache, rows)
+        if "position_ids" in inspect.signature(model.forward).parameters:
+            options["position_ids"] = (mask.cumsum(1) - 1).clamp_(min=0)[:, -ids.shape[1] :].to(model.device)
+        with torch.inference_mode():
+            out = model(
+                input_ids=ids.to(model.device), attention_mask=mask.to(model.device), logits_to_keep=width, **options
+            )
+        return out.logits.float().cpu()
+
+
+def _cache(model: Any) -> Any:
+    from transformers import DynamicCache
+
+    return DynamicCache(config=model.config)
+
+
+def _is_recurrent(model: Any) -> bool:
+    """Whether layers keep a state in place of keys and values: not all of them can go on from it by several tokens."""
+    return getattr(model, "_is_stateful", False) or any(_cache(model).is_linear)
+
+
+def _chosen(cache: Any, rows: Any) -> Any:
+    """The keys and values of some rows, in this order, a row as often as it is named; the cache itself stays."""
+    some = copy.copy(cache)
+    some.layers = [copy.copy(layer) for layer in cache.layers]
+    some.reorder_cache(rows)
+    return some
+
+
+def _padded(ids: Rows, prefix: int, pad: int) -> tuple[Rows, Rows]:
     """Rows of one length and their mask. The padding stands behind the prefix, since that is already in the cache."""
     longest = max(map(len, ids))
     rows, mask = [], []
@@ -107,16 +180,3 @@ def _batches(lengths: list[int], most: int) -> Iterator[list[int]]:
         real += lengths[i]
     if rows:
         yield rows
-
-
-def _only(choices: Sequence[tuple[str, ...]], tokenizer: Any, ends: frozenset[int], start: int) -> Any:
-    """Lets generation follow nothing but the tokens of one of a row's choices, then an end: a trie."""
-    tries = [trie(row, tokenizer, ends) for row in choices]
-
-    def allowed(row: int, tokens: Any) -> list[int]:
-        node = tries[row]
-        for token in tokens[start:].tolist():
-            node = node.get(token, {})
-        return list(node) or [tokenizer.eos_token_id]
-
-    return allowed

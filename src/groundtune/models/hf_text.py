@@ -1,4 +1,4 @@
-"""Token ids to text and back: where a completion ends, and the tokens of choices."""
+"""Token ids to text: where a completion ends."""
 
 from __future__ import annotations
 
@@ -43,14 +43,3 @@ def until_stop(pieces: Iterable[str], stops: tuple[str, ...]) -> Iterator[str]:
     for stop in stops:
         text = text.split(stop)[0]
     yield text
-
-
-def trie(choices: tuple[str, ...], tokenizer: Any, ends: frozenset[int]) -> dict[int, Any]:
-    """The tokens that may follow each other so that one of the choices comes of it, then an end."""
-    root: dict[int, Any] = {}
-    for choice in choices:
-        node = root
-        for token in tokenizer(choice, add_special_tokens=False)["input_ids"]:
-            node = node.setdefault(token, {})
-        node.update({end: {} for end in ends})
-    return root

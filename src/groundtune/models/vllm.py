@@ -17,7 +17,8 @@ from typing import Any
 
 from groundtune.errors import UserError
 from groundtune.models.hf import HFBackend, dtype
-from groundtune.models.hf_text import text_of, trie
+from groundtune.models.hf_text import text_of
+from groundtune.tokens import ids_of_words
 from groundtune.types import Completion, Generator, Limits, Prompt
 from groundtune.workspace import read_json
 
@@ -54,27 +55,18 @@ class VLLMBackend(HFBackend):
             self._rank(adapter)
         return VLLMGenerator(self, adapter)
 
-    def fresh(self) -> tuple[Any, Any]:
-        """The tokenizer and the bare model, for training."""
+    def let_go(self) -> None:
+        """Frees the memory of what is kept, the engine or transformers' model; before the other comes, it goes."""
         with self.lock:
             self._stop()
-            return super().fresh()
-
-    @contextmanager
-    def using(self, adapter: Path | None) -> Iterator[Any]:
-        """transformers' model, for likelihoods."""
-        with self.lock:
-            self._stop()
-            with super().using(adapter) as model:
-                yield model
+            super().let_go()
 
     @contextmanager
     def running(self, adapter: Path | None) -> Iterator[Engine]:
         """The engine with this adapter (None: the bare model), for as long as the block runs."""
         with self.lock:
             if self._engine is None or self._engine.adapter != adapter:
-                self._loaded = None
-                self._stop()
+                self.let_go()
                 self._engine = self._start(adapter)
             yield self._engine
 
@@ -148,8 +140,7 @@ class VLLMGenerator:
     ) -> dict[int, list[int]]:
         """For each row the tokens of one of its choices: step by step the most probable of those that may follow."""
         tokenizer = self._backend.tokenizer
-        ends = frozenset({tokenizer.eos_token_id})
-        nodes = {row: trie(some, tokenizer, ends) for row, some in choices.items()}
+        nodes = {row: _trie(some, tokenizer) for row, some in choices.items()}
         said: dict[int, list[int]] = {row: [] for row in ids}
         while going := [row for row, node in nodes.items() if node]:
             steps = [{"max_tokens": 1, "allowed_token_ids": list(nodes[row])} for row in going]
@@ -158,6 +149,16 @@ class VLLMGenerator:
                 said[row].append(token)
                 nodes[row] = nodes[row][token]
         return said
+
+
+def _trie(choices: tuple[str, ...], tokenizer: Any) -> dict[int, Any]:
+    """The tokens that may follow each other so that one of the choices comes of it, then an end."""
+    root: dict[int, Any] = {}
+    for choice in choices:
+        node = root
+        for token in [*ids_of_words(tokenizer, choice), tokenizer.eos_token_id]:
+            node = node.setdefault(token, {})
+    return root
 
 
 def _asked(engine: Engine, ids: Sequence[list[int]], options: Sequence[dict[str, Any]]) -> list[list[int]]:

@@ -12,13 +12,10 @@ from typing import Any
 
 import torch
 
+from groundtune.attention import forbidding, refuse_others, register, up_to_itself
+
 NAME = "groundtune"  # what transformers knows it by
-QUERIES = 128  # of a block on a processor: fewer waste time between products, more compute scores that do not count
-ON_GPU = 2048
-
-
-class UnknownAttentionError(Exception):
-    """A kind of attention that this is not."""
+ON_GPU = 2048  # queries of a block there
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,23 +37,14 @@ def causal(first: int, last: int, keys: int, queries: int, dtype: torch.dtype) -
     blocks = []
     for start in range(first, last, queries):
         end = min(start + queries, last)
-        blocks.append(Block(start, end, keys, None if start == keys else forbidding(_ones(end - start), dtype)))
+        blocks.append(Block(start, end, keys, None if start == keys else forbidding(up_to_itself(end - start), dtype)))
     return blocks
-
-
-def forbidding(seen: Any, dtype: torch.dtype) -> Any:
-    """What is added to scores so that only those count where `seen` is true."""
-    return torch.zeros(seen.shape, dtype=dtype).masked_fill_(~seen, torch.finfo(dtype).min)
 
 
 def own_rows(lengths: list[int]) -> Any:
     """Which of some rows' tokens see which: (tokens, tokens), each sees its own row up to itself."""
     row = torch.repeat_interleave(torch.arange(len(lengths)), torch.tensor(lengths))
     return (row[:, None] == row[None, :]).tril_()
-
-
-def _ones(n: int) -> Any:
-    return torch.ones(n, n, dtype=torch.bool).tril_()
 
 
 class Blocks(torch.autograd.Function):
@@ -69,7 +57,7 @@ class Blocks(torch.autograd.Function):
         for block in blocks:
             queries, keys = slice(block.first, block.last), slice(block.keys, block.last)
             scores = torch.bmm(q[:, queries], k[:, keys].transpose(1, 2))
-            mask = forbidding(_ones(scores.shape[1]), q.dtype) if block.mask is None else block.mask
+            mask = forbidding(up_to_itself(scores.shape[1]), q.dtype) if block.mask is None else block.mask
             scores[:, :, -mask.shape[1] :] += mask
             chances = torch.softmax(scores, -1)
             out[:, queries] = torch.bmm(chances, v[:, keys])
@@ -102,8 +90,7 @@ def attend(
     Gives (1, tokens, heads, size). Raises UnknownAttentionError for kinds of attention that this is not; a window must
     be no shorter than the longest row.
     """
-    if others.get("softcap") is not None or others.get("s_aux") is not None:
-        raise UnknownAttentionError(f"{type(module).__name__}: soft-capped, or with sinks")
+    refuse_others(module, others)
     groups = query.shape[1] // key.shape[1]
     key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
     if query.is_cuda:
@@ -131,9 +118,5 @@ def _fused(query: Any, key: Any, value: Any, scaling: float, block: Block) -> An
 
 def use(model: Any) -> None:
     """Lets a model of transformers attend in blocks; `blocks` goes through its forward pass as a keyword."""
-    from transformers.masking_utils import AttentionMaskInterface
-    from transformers.modeling_utils import AttentionInterface
-
-    AttentionInterface.register(NAME, attend)
-    AttentionMaskInterface.register(NAME, lambda *_, **__: None)
+    register(NAME, attend)
     model.set_attn_implementation(NAME)

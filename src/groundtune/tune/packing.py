@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from groundtune.tokens import common_prefix
-from groundtune.tune.attention import Block, causal, forbidding, own_rows
+from groundtune.attention import forbidding
+from groundtune.tokens import common_prefix, ids_of_words
+from groundtune.tune.attention import Block, causal, own_rows
 from groundtune.tune.rows import Row
 
 if TYPE_CHECKING:
@@ -49,10 +50,7 @@ def tokenise(row: Row, render: Callable[[Any], str], tokenizer: Any, most: int) 
     """A row's ids, ended by the end-of-text token; cut at the front of the prompt where it is longer than `most`."""
     prompt = render(row.prompt)
     ids = tokenizer(prompt, add_special_tokens=False)["input_ids"]
-    answer = tokenizer(row.completion, add_special_tokens=False, split_special_tokens=True)["input_ids"] + [
-        tokenizer.eos_token_id
-    ]
-    answer = answer[: most // 2]
+    answer = [*ids_of_words(tokenizer, row.completion), tokenizer.eos_token_id][: most // 2]
     ids = ids[max(0, len(ids) + len(answer) - most) :]
     return Tokens(ids + answer, len(ids))
 

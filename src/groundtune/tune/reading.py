@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from groundtune.attention import MISFITS, QUERIES, places_depend_on_length, trial, window
 from groundtune.tune import attention
 from groundtune.tune.packing import Pack, Tokens, strip
 
@@ -24,7 +25,7 @@ def together(model: Any, packs: Sequence[Pack]) -> tuple[Any, Any]:
 
     The model is one that `can_be_packed`.
     """
-    queries = attention.ON_GPU if model.device.type == "cuda" else attention.QUERIES
+    queries = attention.ON_GPU if model.device.type == "cuda" else QUERIES
     tensors = strip(packs, queries, model.dtype, model.device)
     out = model(
         input_ids=tensors.ids,
@@ -54,12 +55,9 @@ def can_be_packed(model: Any, longest: int) -> bool:
     the next, and attention with soft caps or sinks is none that we have. What so short a trial could not show is known
     from the config: windows that are shorter than a row, and positions that depend on the length of all.
     """
-    config = model.config.get_text_config()
-    kinds = str(getattr(config, "rope_parameters", ""))
-    reaches = (getattr(config, name, None) for name in ("sliding_window", "attention_chunk_size"))
-    if "dynamic" in kinds or "longrope" in kinds or any(reach and reach < longest for reach in reaches):
+    if places_depend_on_length(model) or window(model) < longest:
         return False
-    packs = _trial(config.vocab_size)
+    packs = _trial(model)
     with torch.no_grad():
         alone, _ = apart(model, packs)
     before = model.config._attn_implementation
@@ -67,15 +65,15 @@ def can_be_packed(model: Any, longest: int) -> bool:
         attention.use(model)
         if _says(model, packs, alone) and _keeps_apart(model, packs):
             return True
-    except (attention.UnknownAttentionError, TypeError, AttributeError, RuntimeError, ValueError):
+    except MISFITS:
         pass  # its layers do not take what packing needs
     model.set_attn_implementation(before)
     return False
 
 
-def _trial(vocabulary: int) -> list[Pack]:
+def _trial(model: Any) -> list[Pack]:
     """Two rows that share their beginning, and one of its own. The loss is on what is a row's own."""
-    ids = [(7 * n + 3) % vocabulary for n in range(COMMON + FIRST + SECOND + ALONE)]
+    ids = trial(model, COMMON + FIRST + SECOND + ALONE)
     common, alone = ids[:COMMON], ids[-ALONE:]
     first, second = ids[COMMON : COMMON + FIRST], ids[COMMON + FIRST : -ALONE]
     pair = tuple(Tokens(common + own, COMMON + 1) for own in (first, second))
