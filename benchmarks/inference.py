@@ -2,8 +2,9 @@
 
 python -m benchmarks.inference [--json] [--questions 32] [--rounds 1] [--threads 1] [--only shots]
 
-SQuAD 1.1 dev and the bundled model in fp32, in one run, with the same prompts, limits and ends. The reference pads
-batches of 16 prompts of like length. The ratio is the least of all cases.
+SQuAD 1.1 dev and the bundled model in fp32, in one run, with the same prompts, limits and ends. Both answer at most
+[model] batch prompts together, at its default; the reference pads prompts of like length. The ratio is the least of all
+cases.
 """
 
 from __future__ import annotations
@@ -15,13 +16,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from benchmarks.data import data
+from groundtune.config import ModelTable
 from groundtune.models.hf import HFBackend
 from groundtune.models.weights import find_weights
 from groundtune.prompts import Shot, Template, trained
 from groundtune.types import Limits, Passage, Prompt
 
 MODEL = "smollm2-135m"
-BATCH = 16  # of the reference
+BATCH = ModelTable().batch
 TOKENS = 32
 
 
@@ -34,7 +36,7 @@ def main() -> None:
     arguments.add_argument("--threads", type=int, help="all processors, unless others work on the machine")
     arguments.add_argument("--only", default="", help="one case")
     given = arguments.parse_args()
-    backend = HFBackend(find_weights(MODEL, "benchmark"), MODEL, threads=given.threads, batch=given.questions)
+    backend = HFBackend(find_weights(MODEL, "benchmark"), MODEL, threads=given.threads, batch=BATCH)
     reference = Reference(backend)
     limits = trained("qa").limits(TOKENS)
     results = {

@@ -324,7 +324,10 @@ def test_a_report_before_a_run_is_refused(groundtune: Run, echo: Path) -> None:
 
 
 @pytest.mark.parametrize("verb", ["plan", "sync", "tune", "measure", "report", "run", "demo"])
-def test_a_verb_that_writes_ends_at_once_where_another_is_at_work(groundtune: Run, echo: Path, verb: str) -> None:
+def test_a_verb_that_writes_ends_where_another_is_at_work(
+    groundtune: Run, echo: Path, verb: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli, "SYNC_PATIENCE", 0.5)
     place = ("--dir", echo.parent) if verb == "demo" else ("-c", echo)
 
     with Workspace(echo.parent / ".groundtune").alone():
