@@ -195,7 +195,9 @@ def prompts_inputs(project: Project) -> str:
     config = project.config
     prompt = config.prompt.model_dump(exclude={"abstain_below"})
     cases = config.retrieve.cases if "cases" in _kinds(project) else None
-    return digest([build_inputs(project), prompt, cases, config.decide.quality, _kinds(project), config.examples.seed])
+    hidden = sorted(hidden_documents(project))
+    asked = [config.decide.quality, _kinds(project), config.examples.seed, hidden]
+    return digest([build_inputs(project), prompt, cases, asked])
 
 
 def _kinds(project: Project) -> list[str]:

@@ -31,7 +31,8 @@ def calibration_stage(project: Project, name: str, training: int = 0) -> Json:
     """
     withholds = project.config.prompt.abstain_below is not None
     built = built_inputs(project, name, training)
-    deciding = [project.config.examples.seed, project.config.tune.readers]  # what tuning leaves to decide by
+    config = project.config
+    deciding = [config.examples.seed, config.question, config.tune.readers]  # what tuning leaves to decide by
     inputs = digest([built, max_tokens(project), deciding, withholds])
     mark = calibration_mark(name, training)
     done = project.workspace.done(mark, inputs)
