@@ -15,16 +15,15 @@ import json
 import random
 import tempfile
 import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
 from benchmarks.data import data
-from benchmarks.pairs import above
+from benchmarks.pairs import above, compared
 from groundtune import stages
 from groundtune.config import TuneTable, parse
-from groundtune.decide.compare import align, comparisons, qualities, quality_metric, resample
+from groundtune.decide.compare import quality_metric
 from groundtune.measure.records import read_records
 from groundtune.progress import TerminalProgress
 from groundtune.project import Project
@@ -62,7 +61,6 @@ RECIPES: tuple[str, ...] = get_args(TuneTable.model_fields["recipe"].annotation)
 OF_LABELS = tuple(recipe for recipe in RECIPES if recipe not in ("documents", "facts"))  # which are for short answers
 DEFAULT = "mixed"
 APPROACHES = ("hybrid", "tuned")
-CONFIDENCE = 0.95
 SEED = 1
 
 
@@ -128,8 +126,9 @@ def main() -> None:
     task = DATA[given.name](given.folder, given.articles)
     recipes = given.recipes or (RECIPES if task == "qa" else OF_LABELS)
     asked = {recipe: measured(given, recipe) for recipe in recipes}
+    metric = quality_metric(None, task)
     result = {
-        approach: compared({recipe: asked[recipe][approach] for recipe in recipes}, quality_metric(None, task))
+        approach: {"metric": metric, **compared({one: asked[one][approach] for one in recipes}, metric, DEFAULT)}
         for approach in APPROACHES
     }
     if given.json:
@@ -156,17 +155,6 @@ def measured(given: argparse.Namespace, recipe: str) -> dict[str, list[list[Reco
     return {
         approach: [read_records(project.workspace.records(approach, training)) for training in range(given.seeds)]
         for approach in APPROACHES
-    }
-
-
-def compared(by_recipe: Mapping[str, Sequence[Sequence[Record]]], metric: str) -> Json:
-    """Each recipe's score with its interval, and how much better the default is than each other one, paired."""
-    scores = align(by_recipe, metric)
-    samples, _ = resample(scores)
-    return {
-        "metric": metric,
-        "scores": {name: asdict(one) for name, one in qualities(scores, samples, CONFIDENCE).items()},
-        "pairs": [asdict(one) for one in comparisons(scores, samples, CONFIDENCE) if DEFAULT in (one.a, one.b)],
     }
 
 

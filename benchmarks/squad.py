@@ -13,16 +13,15 @@ import json
 import tempfile
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 
 from benchmarks.data import data
-from benchmarks.pairs import above
+from benchmarks.pairs import above, compared
 from groundtune import stages
 from groundtune.cases import holds_evidence
 from groundtune.config import parse
-from groundtune.decide.compare import align, comparisons, qualities, resample
 from groundtune.measure.records import read_records
 from groundtune.metrics import score, summary
 from groundtune.progress import TerminalProgress
@@ -50,7 +49,6 @@ latency_on = 20
 {approaches}
 """
 NAIVE = '[approaches.naive]\ngenerator = "tuned"\nretriever = true\n'
-CONFIDENCE = 0.95
 
 
 def main() -> None:
@@ -72,11 +70,13 @@ def main() -> None:
         stages.prepare(naive)
         stages.measure_stage(naive)
         records["naive"] = read_records(naive.workspace.records("naive"))
+    found = compared({name: [rows] for name, rows in records.items()}, "f1", "hybrid")
     result = {
         "articles_held_out": len({row["group"] for row in read_jsonl(project.workspace.test)}),
         "training_minutes": round(trained_seconds(project) / 60, 1),
         "gold_passage": with_gold(project),
-        **compared(records),
+        "f1": found["scores"],
+        "pairs": found["pairs"],
         "selective": {name: selective(rows) for name, rows in records.items()},
         "verdict": verdict,
     }
@@ -133,17 +133,6 @@ def with_gold(project: Project) -> Json:
     answers = hybrid.answer([example.question for example in examples])
     scores = [score(example, answer) for example, answer in zip(examples, answers, strict=True)]
     return {"f1": fmean(one["f1"] for one in scores), "exact": fmean(one["exact"] for one in scores), "n": len(scores)}
-
-
-def compared(records: Mapping[str, Sequence[Record]]) -> Json:
-    """Each approach's F1 with its interval, and how much better the hybrid is than each other one, paired."""
-    scores = align({name: [rows] for name, rows in records.items()}, "f1")
-    samples, _ = resample(scores)
-    pairs = comparisons(scores, samples, CONFIDENCE)
-    return {
-        "f1": {name: asdict(quality) for name, quality in qualities(scores, samples, CONFIDENCE).items()},
-        "pairs": [asdict(pair) for pair in pairs if "hybrid" in (pair.a, pair.b)],
-    }
 
 
 def selective(records: Sequence[Record]) -> Json:

@@ -13,18 +13,17 @@ import json
 import tempfile
 import tomllib
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks.data import data
-from benchmarks.pairs import above
+from benchmarks.pairs import above, compared
 from groundtune import stages
 from groundtune.config import parse
-from groundtune.decide.compare import align, comparisons, qualities, quality_metric, resample
+from groundtune.decide.compare import quality_metric
 from groundtune.measure.records import read_records
 from groundtune.progress import TerminalProgress
 from groundtune.project import Project
-from groundtune.types import Json
+from groundtune.types import Json, Task
 
 CONFIG = """
 [workspace]
@@ -46,7 +45,6 @@ APPROACHES = {
     "nearest": '[approaches.nearest]\ngenerator = "base"\nretriever = "examples"',
     "tuned": '[approaches.tuned]\ngenerator = "tuned"',
 }
-CONFIDENCE = 0.95
 SENTIMENT = {"0": "negative", "1": "positive"}
 Rows = Iterator[Json]
 
@@ -99,7 +97,7 @@ def main() -> None:
     for part in ("train", "test"):
         lines = (json.dumps(row) + "\n" for row in TASKS[given.name](part))
         (folder / f"{part}.jsonl").write_text("".join(lines))
-    task = "text" if given.name == "multi30k" else "labels"
+    task: Task = "text" if given.name == "multi30k" else "labels"
     text = CONFIG.format(
         folder=folder.resolve(),
         task=task,
@@ -109,17 +107,9 @@ def main() -> None:
     )
     project = Project(parse(tomllib.loads(text), Path("tasks.toml")), TerminalProgress(), text)
     verdict = stages.run(project)
-    records = {name: read_records(project.workspace.records(name)) for name in verdict["approaches"]}
-    scores = align(
-        {name: [rows] for name, rows in records.items()}, quality_metric(None, "text" if task == "text" else "labels")
-    )
-    samples, _ = resample(scores)
-    result = {
-        "metric": scores.metric,
-        "scores": {name: asdict(one) for name, one in qualities(scores, samples, CONFIDENCE).items()},
-        "pairs": [asdict(pair) for pair in comparisons(scores, samples, CONFIDENCE) if "tuned" in (pair.a, pair.b)],
-        "facts": verdict["approaches"],
-    }
+    records = {name: [read_records(project.workspace.records(name))] for name in verdict["approaches"]}
+    metric = quality_metric(None, task)
+    result = {"metric": metric, **compared(records, metric, "tuned"), "facts": verdict["approaches"]}
     if given.json:
         print(json.dumps(result))
     else:

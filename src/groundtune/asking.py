@@ -66,10 +66,7 @@ def ask(
     """
     if not question.strip():
         raise UserError("the question is empty")
-    name = approach or stages.recommended(project)
-    rows = project.config.approaches
-    if name not in rows:
-        raise UserError(f"--approach {name!r} is unknown; one of: {', '.join(rows)}")
+    name = stages.named_or_recommended(project, approach)
     built = stages.approach(project, name)
     known = ""
     if built.retriever is not None:

@@ -23,7 +23,7 @@ from groundtune.measure.records import read_records
 from groundtune.models import load_backend
 from groundtune.project import Project
 from groundtune.stages.build import adapter_of, approach, made_for, rows, untunable
-from groundtune.stages.judge import how_asked, recommended, still_holds
+from groundtune.stages.judge import how_asked, measure_mark, named_or_recommended, still_holds
 from groundtune.tune.lineage import LINEAGE
 from groundtune.types import Generator, Json, Record
 from groundtune.workspace import digest, read_json, read_jsonl, write_json, write_text, writing
@@ -60,7 +60,7 @@ def export_stage(
     if form == "gguf":
         check_gguf()
     name = _tuned(project, name)
-    training = _measured(project, name)
+    training = _training(project, name)
     built = approach(project, name)
     origin = _origin(project, built, training)
     records = chosen(read_records(project.workspace.records(name)), searches=origin.k > 0)
@@ -143,10 +143,7 @@ def _check_folder(folder: Path, *, force: bool) -> None:
 
 def _tuned(project: Project, name: str | None) -> str:
     """The name of the approach to export. Raises UserError where it has no adapter."""
-    name = name or recommended(project)
-    table = project.config.approaches
-    if name not in table:
-        raise UserError(f"--approach {name!r} is unknown; one of: {', '.join(table)}")
+    name = named_or_recommended(project, name)
     tuned = list(rows(project, "tuned"))
     if name not in tuned:
         hint = f"name a tuned one: --approach {tuned[-1]}" if tuned else untunable(project)
@@ -160,13 +157,13 @@ def _adapter(project: Project, origin: Origin) -> Path:
     return project.workspace.adapter(origin.training["adapter"])
 
 
-def _measured(project: Project, name: str) -> Json:
+def _training(project: Project, name: str) -> Json:
     """What the tune stage says of an approach's adapter. Raises UserError where it is not measured as it is by now.
 
     Documents may have changed since: who retrieves from them is not exported.
     """
     workspace = project.workspace
-    measured = workspace.last(f"measure-{name}")
+    measured = workspace.last(measure_mark(name))
     verdict = read_json(workspace.verdict) if workspace.verdict.exists() else {"approaches": {}}
     if not measured or name not in verdict["approaches"]:
         raise UserError(f"{name} is not measured yet", 'run "groundtune run" first')

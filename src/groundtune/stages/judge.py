@@ -61,7 +61,7 @@ def measure_stage(project: Project) -> None:
 def _measure(project: Project, name: str, training: int, test: Sequence[Example]) -> None:
     if _measured(project, name, training) is not None:
         return
-    run, mark = _run(project, name, training), _measure_mark(name, training)
+    run, mark = _run(project, name, training), measure_mark(name, training)
     project.workspace.begin(mark)
     built = approach(project, name, training)
     reset_peak_memory()
@@ -79,7 +79,7 @@ def _measure(project: Project, name: str, training: int, test: Sequence[Example]
 def _measured(project: Project, name: str, training: int = 0) -> Json | None:
     """What measuring one training of an approach took; None where it is not measured on these inputs."""
     there = project.workspace.records(name, training).exists()
-    return project.workspace.done(_measure_mark(name, training), _run(project, name, training)) if there else None
+    return project.workspace.done(measure_mark(name, training), _run(project, name, training)) if there else None
 
 
 def how_asked(project: Project, name: str) -> Json:
@@ -94,11 +94,12 @@ def how_asked(project: Project, name: str) -> Json:
 def still_holds(project: Project, verdict: Json) -> bool:
     """Whether a verdict was made over the records that there are now."""
     asked = [(name, n) for name, one in verdict["approaches"].items() for n in range(max(1, one["trainings"]))]
-    runs = [project.workspace.inputs(_measure_mark(name, training)) for name, training in asked]
+    runs = [project.workspace.inputs(measure_mark(name, training)) for name, training in asked]
     return bool(verdict["run"] == digest(runs))
 
 
-def _measure_mark(name: str, training: int) -> str:
+def measure_mark(name: str, training: int = 0) -> str:
+    """What measuring one training of an approach is kept as in the workspace."""
     return f"measure-{of_training(name, training)}"
 
 
@@ -142,8 +143,19 @@ def report_stage(project: Project) -> Path:
     return project.workspace.report("html")
 
 
-def recommended(project: Project) -> str:
-    """The approach that the verdict recommends. Raises UserError where there is no verdict, or it recommends none."""
+def named_or_recommended(project: Project, name: str | None) -> str:
+    """The approach of a name, where one is given, else the one that the verdict recommends.
+
+    Raises UserError where there is none of that name, no verdict, or the verdict recommends none.
+    """
+    if not name:
+        return _recommended(project)
+    if name not in (table := project.config.approaches):
+        raise UserError(f"--approach {name!r} is unknown; one of: {', '.join(table)}")
+    return name
+
+
+def _recommended(project: Project) -> str:
     if not project.workspace.verdict.exists():
         raise UserError("there is no verdict yet", 'run "groundtune run", or name an approach: --approach rag')
     verdict = read_json(project.workspace.verdict)
@@ -162,19 +174,9 @@ def visible_difference(project: Project) -> float:
 
 def _run(project: Project, name: str, training: int = 0) -> str:
     """The digest of all that the answers of one training of an approach depend on."""
-    prompt = project.config.prompt
+    built, asked = built_inputs(project, name, training), how_asked(project, name)
     calibration = project.workspace.last(calibration_mark(name, training))
-    test = file_digest(project.workspace.test)
-    return digest(
-        [
-            built_inputs(project, name, training),
-            calibration,
-            prompt.abstain_below,
-            test,
-            project.config.measure,
-            prompt.max_tokens,
-        ]
-    )
+    return digest([built, asked, calibration, file_digest(project.workspace.test), project.config.measure])
 
 
 def _facts(project: Project, name: str) -> Facts:

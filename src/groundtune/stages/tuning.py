@@ -36,9 +36,8 @@ def tune_stage(project: Project, *, plan_only: bool = False) -> Json | None:
     Gives {"adapters": {use: [training, ...]}}: one training a seed, each with its folder's name, the kinds of its rows,
     its settings, the share of general text among the rows, the training in whose place it was done because that forgot
     too much (`without_replay`, else None), the one that was done for that but forgot no less (`replay_in_vain`, else
-    None), and what trainer.Trained says. What earlier runs trained from the same
-    inputs stays, with fewer seeds or with more. plan_only: gives the plan of the next training, and how many
-    `trainings` are to come.
+    None), and what trainer.Trained says. What earlier runs trained from the same inputs stays, with fewer seeds or with
+    more. plan_only: gives the plan of the next training, and how many `trainings` are to come.
     """
     if note := untunable(project):
         if not rows(project):
