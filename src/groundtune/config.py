@@ -62,7 +62,7 @@ class ModelTable(Table):
     engine: Literal["transformers", "vllm"] = "transformers"  # that answers; the same where it is measured and served
     bits: Literal[4] | None = None  # of each weight in memory, by bitsandbytes; None: as the machine computes
     threads: int | None = Field(default=None, ge=1)  # None: the cores that are there
-    batch: int = Field(default=16, ge=1)
+    batch: int = Field(default=48, ge=1)  # prompts that are answered together, at the most
 
 
 class EmbedderTable(Table):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
-ROWS, INNER, OUTER = 512, 576, 1536  # of a product as a small model has it
+ROWS, INNER, OUTER = 512, 576, 1536  # of a product as a small model has it, where it reads
+FEW = 16  # rows where it decodes
 TRIES = 7
 CLEARLY = 1.25  # times as fast, or a less exact format is not worth it
 
@@ -27,8 +28,8 @@ def bf16_is_faster() -> bool:
 
 @cache
 def onednn_is_faster() -> bool:
-    """Whether oneDNN multiplies float32 clearly faster than MKL, which PyTorch asks by itself: on an AMD EPYC it does
-    (233 against 109 GFLOP/s, benchmarks/LOG.md).
+    """Whether oneDNN multiplies float32 faster than MKL, which PyTorch asks by itself: on an AMD EPYC it does, by a
+    tenth to twice where many rows are read, by a third and more where few are decoded (benchmarks/LOG.md).
 
     False where this build of PyTorch has no oneDNN, or where it gives other numbers.
     """
@@ -41,8 +42,11 @@ def onednn_is_faster() -> bool:
     with torch.inference_mode():
         if not torch.allclose(linear(a, b), torch.nn.functional.linear(a, b), atol=1e-3):
             return False
-        usual = _seconds(lambda: torch.nn.functional.linear(a, b))
-        return usual > CLEARLY * _seconds(lambda: linear(a, b))
+        usual, ours = (
+            sum(_seconds(partial(multiply, some, b)) for some in (a, a[:FEW]))
+            for multiply in (torch.nn.functional.linear, linear)
+        )
+        return usual > ours
 
 
 def linear(rows: Any, weight: Any, bias: Any = None) -> Any:

@@ -6,17 +6,21 @@ import weakref
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from transformers import AddedToken
+from transformers import AddedToken, DynamicCache
 
 from groundtune.config import ModelTable
 from groundtune.errors import UserError
 from groundtune.models import load_backend
 from groundtune.models.hf import HFBackend
+from groundtune.models.hf_packed import Packed
+from groundtune.models.hf_padded import Padded
+from groundtune.models.hf_way import Way
 from groundtune.types import Completion, Generator, Limits, Message, Prompt
 from tests.tiny import CONTEXT, OLD_NAME, Tiny, adapter
 
@@ -64,6 +68,26 @@ def test_answers_of_a_batch_are_those_of_the_questions_one_at_a_time(
 
     assert [said(one) for one in together] == one_by_one(backend.generator(), prompts)
     assert all(one.seconds > 0 for one in together)
+
+
+@pytest.mark.parametrize("way", [Packed, Padded])
+def test_a_batch_holds_no_more_than_the_memory_for_its_keys_and_values(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch, way: type[Way]
+) -> None:
+    backend = HFBackend(str(tiny.llama), "llama", threads=1, batch=5)
+    with backend.using(None) as model:
+        cache: Any = DynamicCache(config=model.config)
+        model(torch.ones(1, 10, dtype=torch.long), past_key_values=cache)
+    of_ten = sum(layer.keys.nbytes + layer.values.nbytes for layer in cache.layers)
+    monkeypatch.setattr("groundtune.models.hf.KEPT", 3 * of_ten)  # 30 tokens
+    ids = [[1] * length for length in (10, 50, 9, 8, 1, 1, 1, 1, 1, 1, 1)]
+
+    batches = list(way(backend).batches(ids, ([], None)))
+
+    assert sorted(row for batch in batches for row in batch) == list(range(len(ids)))
+    assert [1] in batches  # too long for itself, and asked nevertheless
+    assert all(sum(len(ids[row]) for row in batch) <= 30 for batch in batches if batch != [1])
+    assert max(map(len, batches)) == 5
 
 
 def test_a_kept_prefix_serves_later_calls_and_steps_aside_where_it_does_not_fit(backend: HFBackend) -> None:

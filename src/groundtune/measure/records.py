@@ -12,7 +12,7 @@ from groundtune.metrics import prompt_scores, retrieval_scores, score
 from groundtune.types import Answer, Citation, Example, Hit, Json, NoProgress, Passage, Progress, Record
 from groundtune.workspace import append_jsonl, read_jsonl, write_jsonl
 
-AT_ONCE = 32  # examples asked and saved together
+AT_ONCE = 48  # examples asked and saved together
 DEPTH = 10  # how deep a search is looked at for recall and nDCG
 
 

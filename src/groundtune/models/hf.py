@@ -22,6 +22,8 @@ from groundtune.models.hf_padded import Padded
 from groundtune.models.hf_text import until_stop
 from groundtune.types import Completion, Generator, Limits, Prompt
 
+KEPT = 2**31  # bytes of keys and values that a batch may hold
+
 
 class HFBackend:
     """Loads a model at first use and keeps one at a time: the bare one, or one with an adapter merged into it.
@@ -66,12 +68,27 @@ class HFBackend:
     @cached_property
     def room(self) -> int | None:
         """How many tokens the model can read; None where its config does not say."""
+        room: int | None = getattr(self._config, "max_position_embeddings", None)
+        return room
+
+    @cached_property
+    def batch_tokens(self) -> int:
+        """How many tokens a batch may hold, so that their keys and values take at most KEPT bytes where all layers keep
+        them as the config says."""
+        import torch
+
+        config = self._config
+        heads = getattr(config, "num_attention_heads", None) or 1  # without heads nothing is kept for a token
+        few = getattr(config, "num_key_value_heads", None) or heads
+        size = getattr(config, "head_dim", None) or config.hidden_size // heads
+        return int(KEPT / (2 * config.num_hidden_layers * few * size * dtype(torch).itemsize))
+
+    @cached_property
+    def _config(self) -> Any:
         from transformers import AutoConfig
 
         with self._loading():
-            config = AutoConfig.from_pretrained(self._weights).get_text_config()
-            room: int | None = getattr(config, "max_position_embeddings", None)
-        return room
+            return AutoConfig.from_pretrained(self._weights).get_text_config()
 
     def ends(self, stops: tuple[str, ...]) -> frozenset[int]:
         """The ids that end a completion: the model's own ends of text, and each token that holds a one-letter stop.

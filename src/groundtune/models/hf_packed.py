@@ -31,8 +31,15 @@ class Packed(Way):
 
     def batches(self, ids: list[list[int]], prefix: Prefix) -> Iterator[list[int]]:
         """Row numbers in batches, neighbours in the order of their tokens together; the largest batch first."""
-        order = sorted(range(len(ids)), key=lambda row: ids[row])
-        batches = [order[start : start + self._backend.batch] for start in range(0, len(order), self._backend.batch)]
+        batches: list[list[int]] = []
+        left = 0
+        for row in sorted(range(len(ids)), key=lambda row: ids[row]):
+            own = len(ids[row]) - len(prefix[0])
+            if not batches or len(batches[-1]) == self._backend.batch or own > left:
+                batches.append([])
+                left = self._backend.batch_tokens
+            batches[-1].append(row)
+            left -= own
         return iter(sorted(batches, key=lambda rows: -sum(len(ids[row]) for row in rows)))
 
     def _decode(self, model: Any, ids: list[list[int]], limits: Limits, prefix: Prefix, streamer: Any) -> list[Said]:

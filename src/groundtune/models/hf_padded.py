@@ -48,7 +48,8 @@ class Padded(Way):
 
     def batches(self, ids: Rows, prefix: Prefix) -> Iterator[list[int]]:
         """Row numbers in batches of like length, longest first."""
-        return _batches([len(row) - len(prefix[0]) for row in ids], self._backend.batch)
+        before = len(prefix[0])
+        return _batches([len(row) - before for row in ids], before, self._backend.batch, self._backend.batch_tokens)
 
     def _decode(self, model: Any, ids: Rows, limits: Limits, prefix: Prefix, streamer: Any) -> list[Said]:
         tokenizer = self._backend.tokenizer
@@ -166,14 +167,19 @@ def _padded(ids: Rows, prefix: int, pad: int) -> tuple[Rows, Rows]:
     return rows, mask
 
 
-def _batches(lengths: list[int], most: int) -> Iterator[list[int]]:
-    """Row numbers in batches of like length, longest first, so that a lack of memory shows at once."""
+def _batches(lengths: list[int], before: int, most: int, tokens: int) -> Iterator[list[int]]:
+    """Row numbers in batches of like length, longest first, so that a lack of memory shows at once.
+
+    before: tokens that each row has in front, read already. most: rows in a batch. tokens: in a batch, those in front
+    and padding among them."""
     order = sorted(range(len(lengths)), key=lambda i: -lengths[i])
     rows: list[int] = []
     real = 0
     for i in order:
-        full = len(rows) == most or (rows and (len(rows) + 1) * lengths[rows[0]] > WASTE * (real + lengths[i]))
-        if full:
+        longest = lengths[rows[0] if rows else i]
+        padded = (len(rows) + 1) * longest
+        kept = (len(rows) + 1) * (before + longest)
+        if rows and (len(rows) == most or kept > tokens or padded > WASTE * (real + lengths[i])):
             yield rows
             rows, real = [], 0
         rows.append(i)
