@@ -19,6 +19,7 @@ from groundtune.errors import UserError, WorkFailed
 from groundtune.models.hf import HFBackend
 from groundtune.prompts import trained
 from groundtune.tune.plan import Plan
+from groundtune.tune.replay import general_rows
 from groundtune.tune.rows import Row
 from groundtune.tune.trainer import State, Trained, Trainer
 from groundtune.types import Limits, NoProgress
@@ -63,46 +64,60 @@ def rows(n: int) -> list[Row]:
     ]
 
 
-def trainer(weights: Path, learnt: list[Row], folder: Path, deciding: Sequence[Row] = (), **table: object) -> Trainer:
+def trainer(
+    weights: Path,
+    learnt: list[Row],
+    folder: Path,
+    deciding: Sequence[Row] = (),
+    general: Sequence[Row] = (),
+    **table: object,
+) -> Trainer:
     backend = HFBackend(str(weights), weights.name, threads=1)
     tokenizer, model = backend.fresh()
     settings = TuneTable.model_validate({"rank": 4, **table})
-    return Trainer(tokenizer, model, backend.render, learnt, settings, folder, deciding)
+    return Trainer(tokenizer, model, backend.render, learnt, settings, folder, deciding, general)
 
 
-def train(weights: Path, folder: Path, log: Path) -> Trained:
-    """40 steps in two epochs."""
-    job = trainer(weights, rows(80), folder, minutes=5, epochs=2, batch=4, checkpoint_minutes=ALWAYS)
+GENERAL = ("seven days in the north", "a garden costs coins", "green and red lamp", "price of days")
+
+
+def train(weights: Path, folder: Path, log: Path, replays: bool = False) -> Trained:
+    """40 steps in two epochs. replays: general text, from where it is looked at first."""
+    general = general_rows(GENERAL) if replays else []
+    table = {"minutes": 5, "epochs": 2, "batch": 4, "checkpoint_minutes": ALWAYS, "forget_most": 0.1}
+    job = trainer(weights, rows(80), folder, (), general, **table)
     return job.train(job.plan(), Log(log))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["llama", "neox"])
+@pytest.mark.parametrize(("name", "replays"), [("llama", False), ("neox", False), ("llama", True)])
 def test_a_training_that_is_killed_again_and_again_ends_as_if_it_had_not_been(
-    tiny: Tiny, tmp_path: Path, name: str
+    tiny: Tiny, tmp_path: Path, name: str, replays: bool
 ) -> None:
     weights, folder = getattr(tiny, name), tmp_path / "killed"
-    whole = train(weights, tmp_path / "whole", tmp_path / "log")
-    assert whole.steps == 40
+    whole = train(weights, tmp_path / "whole", tmp_path / "log", replays)
+    assert whole.steps == (44 if replays else 40)
+    assert whole.replaying == (4 if replays else None)
     rng = random.Random()
     logs = []
     for number in range(3):
         logs.append(Log(tmp_path / f"log{number}"))
-        process = start(train, weights, folder, logs[-1].path)
+        process = start(train, weights, folder, logs[-1].path, replays)
         after = rng.randint(3, 10)
         assert wait(process, lambda log=logs[-1], after=after: len(log.amounts) > after)  # type: ignore[misc]
         assert send(process, signal.SIGKILL) == -signal.SIGKILL
         assert not folder.exists()
     logs.append(Log(tmp_path / "last"))
 
-    resumed = train(weights, folder, logs[-1].path)
+    resumed = train(weights, folder, logs[-1].path, replays)
 
-    assert resumed.steps == 40
+    assert (resumed.steps, resumed.replaying) == (whole.steps, whole.replaying)
     assert not list(tmp_path.glob("killed-checkpoints"))
     # The first that a process says to be done are the steps of those before it; all but the very last of them.
-    for before, log in pairwise(logs):
+    for before, log in pairwise([] if replays else logs):  # with replay there comes to be more to do
         assert sum(before.amounts[:-2]) <= log.amounts[0] <= sum(before.amounts) + max(before.amounts[1:])
-    assert sum(logs[-1].amounts) == resumed.plan.tokens == whole.plan.tokens
+    assert resumed.plan.tokens == whole.plan.tokens
+    assert replays or sum(logs[-1].amounts) == resumed.plan.tokens
     ours, theirs = (load_file(tmp_path / which / "adapter_model.safetensors") for which in ("killed", "whole"))
     assert ours.keys() == theirs.keys()
     for key, tensor in ours.items():
@@ -186,7 +201,27 @@ def test_the_adapter_has_the_weights_of_the_best_look_at_held_out_rows(tiny: Tin
     done = job.train(job.plan())
 
     assert len(done.held_out) > 2
-    assert job._held_out_loss() == pytest.approx(min(done.held_out), abs=1e-4)
+    assert job._mean_loss(job._deciding) == pytest.approx(min(done.held_out), abs=1e-4)
+
+
+@pytest.mark.parametrize(("forget_most", "replays"), [(0.01, True), (1000, False)])
+def test_general_text_is_replayed_from_where_it_gets_too_perplexing_and_only_there(
+    tiny: Tiny, tmp_path: Path, forget_most: float, replays: bool
+) -> None:
+    learnt, general = rows(80), general_rows(GENERAL)
+    table = {"epochs": 1, "batch": 4, "forget_most": forget_most}
+    job = trainer(tiny.llama, learnt, tmp_path / "adapter", (), general, **table)
+    without = job.plan()
+    said = Said()
+
+    done = job.train(without, said)
+
+    assert done.steps == 20 + 2 * replays
+    assert done.replaying == (2 if replays else None)
+    assert done.plan.rows == 80 + 2 * 4 * replays
+    assert ("from here on one step in 10 replays it" in said) == replays
+    assert (done.plan.tokens > without.tokens) == replays
+    assert [row for row in job.learnt(done.steps, done.replaying) if row in general] == (general if replays else [])
 
 
 @pytest.mark.parametrize(

@@ -99,8 +99,10 @@ def _data(origin: Origin) -> str:
 def _recipe(origin: Origin) -> str:
     training = origin.training
     rows = [(f"`{key}`", quoted(str(training["settings"][key]))) for key in SETTINGS]
-    rows.append(("`replay_share`", f"{training['replay_share']:g}"))
+    rows.append(("`replay_share`", f"{training['settings']['replay_share'] or 0:g}"))
     held_out = f", on held-out rows {min(training['held_out']):.3f}" if training["held_out"] else ""
+    if training["replaying"] is not None:
+        held_out += f"; general text was replayed from step {training['replaying']:,} on"
     return (
         f"LoRA on all linear layers: {training['steps']:,} steps in {training['seconds'] / 60:.1f} minutes, highest "
         f"learning rate {training['rate']:g}, loss {training['loss']:.3f}{held_out}.\n\n" + table(("[tune]", ""), rows)

@@ -11,15 +11,8 @@ _WHICH = {"both": "The tuned model", "context": "The model tuned for questions w
 
 
 def forgotten_table(verdict: Json) -> Table:
-    """One row an adapter, and one for each that was trained again because it forgot too much; no rows where nothing was
-    tuned."""
-    rows = []
-    for one in verdict.get("forgetting", ()):
-        if one["without_replay"]:
-            rows.append(_row(f"{_WHICH[one['use']]}, at first", one["without_replay"]))
-        rows.append(_row(_WHICH[one["use"]] + (", with replay" if one["replay_share"] else ""), one))
-        if one["replay_in_vain"]:
-            rows.append(_row(f"{_WHICH[one['use']]}, with replay, not kept", one["replay_in_vain"]))
+    """One row an adapter; no rows where nothing was tuned."""
+    rows = [_row(_WHICH[one["use"]] + (", with replay" if _replayed(one) else ""), one) for one in _all(verdict)]
     columns = ("General text, perplexity", "Times", "General questions right", "Difference", "Loss on held-out rows")
     return Table(columns, tuple(rows))
 
@@ -36,7 +29,16 @@ def forgotten_note(verdict: Json) -> str:
 
 def forgotten_sentences(verdict: Json) -> list[str]:
     """For each adapter how much it forgot, whether that is too much, what was done about it and what can be done."""
-    return [_sentence(one) for one in verdict.get("forgetting", ())]
+    return [_sentence(one) for one in _all(verdict)]
+
+
+def _all(verdict: Json) -> list[Json]:
+    return list(verdict.get("forgetting", ()))
+
+
+def _replayed(one: Json) -> bool:
+    """Whether general text was among the rows, from the beginning or from where it was needed."""
+    return bool(one["replay_share"]) or one["replayed_from"] is not None
 
 
 def _row(name: str, one: Json) -> Row:
@@ -54,19 +56,18 @@ def _row(name: str, one: Json) -> Row:
 
 
 def _sentence(one: Json) -> str:
-    first, in_vain, share = one["without_replay"], one["replay_in_vain"], one["replay_share"]
-    most = f"[tune] forget_most = {one['most']:g}"
     kept = f"answers {one['right_after']} of {one['questions']} general questions rightly, {one['right_before']} before"
     said = f"{_WHICH[one['use']]} finds general text {one['ratio']:.2f} times as perplexing as the base, and {kept}"
-    if first:
+    if one["replayed_from"] is not None:
         said += (
-            f"; it was {first['ratio']:.2f} times at first, more than {most}, so it was trained again with general "
-            f"text as {percent(share)} of the rows"
+            f"; after {percent(one['replayed_from'])} of the steps it was becoming too much, so general text was "
+            "replayed from there"
         )
     if one["ratio"] <= one["most"]:
         return f"{said}."
-    if in_vain:
-        said += f"; trained again with general text among the rows it was {in_vain['ratio']:.2f} times, so this stays"
-    tried = share or in_vain
-    advice = "fewer [tune] epochs or a lower rate forget less" if tried else "[tune] replay_share = 0.1 keeps more"
-    return f"{said}. That is {'still ' if first else ''}more than {most}: {advice}."
+    return f"{said}. That is more than [tune] forget_most = {one['most']:g}: {advice(_replayed(one))}."
+
+
+def advice(replayed: bool) -> str:
+    """What a user can do where too much is forgotten. replayed: whether general text was among the rows."""
+    return "fewer [tune] epochs or a lower rate forget less" if replayed else "[tune] replay_share = 0.1 keeps more"

@@ -13,14 +13,12 @@ from groundtune.stages.build import weights_digest
 from groundtune.types import Json
 from groundtune.workspace import digest
 
-REPLAYED = 0.1  # of the rows, where an adapter is trained again because it forgot too much
-
 
 def forgetting_stage(project: Project) -> list[Json]:
     """For the first training of each use what it forgot, as the verdict tells it; empty where nothing was tuned.
 
-    `without_replay` is the same of the adapter in whose place one with replay was trained, `replay_in_vain` that of the
-    one with replay that forgot no less, so that it did not take this one's place.
+    `replay_share`: of the rows, general text from the beginning; `replayed_from`: the share of the steps that were done
+    when general text began to be replayed because too much was forgotten, else None.
     """
     made = project.workspace.last("tune").get("adapters", {}) if isinstance(project.backend, TunableBackend) else {}
     return [_told(project, use, trainings[0]) for use, trainings in made.items()]
@@ -33,25 +31,16 @@ def forgotten(project: Project, adapter: str) -> Forgetting:
 
 
 def _told(project: Project, use: str, training: Json) -> Json:
+    replaying = training["replaying"]
     return {
         "use": use,
         "adapter": training["adapter"],
-        "replay_share": training["replay_share"],
-        "held_out": _best(training),
+        "replay_share": training["settings"]["replay_share"] or 0.0,
+        "replayed_from": None if replaying is None else replaying / training["steps"],
+        "held_out": min(training["held_out"], default=None),
         "most": project.config.tune.forget_most,
         **forgotten(project, training["adapter"]).to_json(),
-        **{key: _of_other(project, training[key]) for key in ("without_replay", "replay_in_vain")},
     }
-
-
-def _of_other(project: Project, training: Json | None) -> Json | None:
-    """What the adapter forgot that is not served, where there were two."""
-    return training and {"held_out": _best(training), **forgotten(project, training["adapter"]).to_json()}
-
-
-def _best(training: Json) -> float | None:
-    """The loss on held-out rows of the weights that were kept."""
-    return min(training["held_out"], default=None)
 
 
 def _general(project: Project, adapter: str | None) -> General:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +15,14 @@ from groundtune.general import replayed_text
 from groundtune.models.backend import TunableBackend
 from groundtune.project import Project
 from groundtune.prompts import trained
+from groundtune.report.forgotten import advice
 from groundtune.stages.build import build_inputs, hidden_documents, rows, untunable
 from groundtune.stages.data import last_split, open_examples, train_examples, tuning_split
-from groundtune.stages.forgetting import REPLAYED, forgotten
+from groundtune.stages.forgetting import forgotten
 from groundtune.stages.synthesis import check_recipe, made_examples, paraphrased
 from groundtune.tune.lineage import LINEAGE, keep_lineage
 from groundtune.tune.recipes import Use, learn, uses
+from groundtune.tune.replay import general_rows
 from groundtune.tune.rows import Material, Row
 from groundtune.types import Example, Json, Passage, Reader
 from groundtune.workspace import digest
@@ -34,10 +36,8 @@ def tune_stage(project: Project, *, plan_only: bool = False) -> Json | None:
     """The adapters of all tuned approaches; None where there are none.
 
     Gives {"adapters": {use: [training, ...]}}: one training a seed, each with its folder's name, the kinds of its rows,
-    its settings, the share of general text among the rows, the training in whose place it was done because that forgot
-    too much (`without_replay`, else None), the one that was done for that but forgot no less (`replay_in_vain`, else
-    None), and what trainer.Trained says. What earlier runs trained from the same inputs stays, with fewer seeds or with
-    more. plan_only: gives the plan of the next training, and how many `trainings` are to come.
+    its settings, and what trainer.Trained says. What earlier runs trained from the same inputs stays, with fewer seeds
+    or with more. plan_only: gives the plan of the next training, and how many `trainings` are to come.
     """
     if note := untunable(project):
         if not rows(project):
@@ -62,30 +62,19 @@ def tune_stage(project: Project, *, plan_only: bool = False) -> Json | None:
             project.progress.say(f"that is one of {len(lessons)} trainings, one after the other")
         return {**asdict(plan), "trainings": len(lessons)}
     for lesson in lessons:
-        trainings = adapters.setdefault(lesson.use, [])
-        if not trainings:
-            trainings.append(_gently(project, lesson))
-        else:  # of another seed: as the first was in the end
-            again, minutes = trainings[0]["without_replay"], trainings[0]["settings"]["minutes"]
-            trainings.append(_train(project, lesson.replaying(minutes) if again else lesson))
+        adapters.setdefault(lesson.use, []).append(_train(project, lesson))
     result: Json = {"adapters": adapters}
     project.workspace.finish("tune", inputs, result)
     return result
 
 
 def tune_inputs(project: Project) -> str:
-    """The digest of all that it depends on which adapters there are, but for their number ([tune] seeds)."""
-    table = project.config.tune
-    return digest([_lesson_inputs(project), table.forget_most if table.replay_share is None else None])
-
-
-def _lesson_inputs(project: Project) -> str:
-    """The digest of all that a single adapter depends on."""
+    """The digest of all that an adapter depends on, but for how many are trained ([tune] seeds)."""
     config = project.config
     kinds = sorted({row.retriever for row in rows(project, "tuned").values()})
     table = config.tune
     writer = config.writer if table.recipe in ("documents", "facts") else None
-    settings = table.model_dump(exclude={"forget_most", "seeds"})  # which decide what is trained, not how
+    settings = table.model_dump(exclude={"seeds"})
     return digest([build_inputs(project), settings, writer, config.question, sorted(hidden_documents(project)), kinds])
 
 
@@ -119,15 +108,10 @@ class _Lesson:
     held_out: Material
     name: str
 
-    def replaying(self, minutes: float) -> _Lesson:
-        """The same with general text among the rows, in so many minutes."""
-        table = self.table.model_copy(update={"replay_share": REPLAYED, "minutes": minutes})
-        return replace(self, table=table, name=digest([self.name, "replay"]))
-
 
 def _lessons(project: Project) -> Iterator[_Lesson]:
     """The training of each adapter and seed."""
-    inputs = _lesson_inputs(project)
+    inputs = tune_inputs(project)
     teach, deciding = tuning_split(project, open_examples(project, tuning_reader(project)))
     given, held_out = _material(project, teach), _material(project, deciding, decides=True)
     tuned = rows(project, "tuned").values()
@@ -135,7 +119,7 @@ def _lessons(project: Project) -> Iterator[_Lesson]:
     wanted = uses(table, context=any(row.retriever for row in tuned), closed=not all(row.retriever for row in tuned))
     for use in wanted:
         for number in range(table.seeds):
-            seeded = table.model_copy(update={"seed": table.seed + number, "seeds": 1, "forget_most": 1.0})
+            seeded = table.model_copy(update={"seed": table.seed + number, "seeds": 1})
             yield _Lesson(use, number, seeded, given, held_out, digest([inputs, use, number]))
 
 
@@ -148,7 +132,9 @@ def _trainer(project: Project, lesson: _Lesson) -> tuple[Use, Trainer, list[Row]
     backend: Any = project.backend
     tokenizer, model = backend.fresh()
     folder = project.workspace.adapter(lesson.name)
-    return lesson.use, Trainer(tokenizer, model, backend.render, learnt, lesson.table, folder, deciding), learnt
+    general = general_rows(replayed_text()) if lesson.table.replay_share is None else []
+    trainer = Trainer(tokenizer, model, backend.render, learnt, lesson.table, folder, deciding, general)
+    return lesson.use, trainer, learnt
 
 
 def _train(project: Project, lesson: _Lesson) -> Json:
@@ -156,56 +142,31 @@ def _train(project: Project, lesson: _Lesson) -> Json:
     use, trainer, learnt = _trainer(project, lesson)
     training = trainer.train(_say_plan(project, use, trainer, learnt), project.progress)
     examples = {example.id: example for example in (*lesson.given.examples, *lesson.given.made)}
-    keep_lineage(trainer.learnt(training.steps), examples, trainer.folder / LINEAGE)
+    keep_lineage(trainer.learnt(training.steps, training.replaying), examples, trainer.folder / LINEAGE)
     project.progress.say(
         f"tuned{_for(use)} in {training.seconds / 60:.1f} minutes on {training.plan.rows:,} rows, "
         f"{training.steps:,} steps; loss {training.loss:.3f}{_held_out(training.held_out)}"
     )
+    if lesson.number == 0:
+        _say_forgotten(project, lesson, training.replaying)
     return {
         "adapter": lesson.name,
         "mix": dict(_counts(learnt)),
         "settings": lesson.table.model_dump(mode="json"),
-        "replay_share": lesson.table.replay_share or 0.0,
-        "without_replay": None,
-        "replay_in_vain": None,
         **training.to_json(),
     }
 
 
-def _gently(project: Project, lesson: _Lesson) -> Json:
-    """Trains an adapter, and once more with general text replayed where it forgot too much: by [tune] forget_most, if
-    the user has not said how much is replayed, and as far as the minutes reach. Gives the one that forgot less, with
-    the time of both."""
-    table = project.config.tune
-    made = _train(project, lesson)
-    lost = forgotten(project, made["adapter"])
+def _say_forgotten(project: Project, lesson: _Lesson, replaying: int | None) -> None:
+    """Measures what the adapter forgot and says it, with what can be done where that is too much."""
+    table, lost = lesson.table, forgotten(project, lesson.name)
     project.progress.say(
         f"forgotten{_for(lesson.use)}: general text is {lost.ratio:.2f} times as perplexing as before; general "
         f"questions answered rightly: {lost.right_before} of {lost.questions} before, {lost.right_after} now"
     )
-    if lost.ratio <= table.forget_most:
-        return made
-    too_much = f"that is more than [tune] forget_most = {table.forget_most:g}"
-    left = table.minutes - made["seconds"] / 60
-    if table.replay_share is not None:
-        project.progress.say(f"{too_much} although replay_share = {table.replay_share:g}: more of it, or fewer epochs")
-        return made
-    if left * 60 < made["seconds"] * (1 + REPLAYED):
-        project.progress.say(
-            f"{too_much}, and too few of the {table.minutes:g} minutes are left to train again with general text "
-            f"replayed: set replay_share = {REPLAYED:g}, or twice the minutes"
-        )
-        return made
-    project.progress.say(f"{too_much}: training again with general text replayed, a share of {REPLAYED:g} of the rows")
-    again = _train(project, lesson.replaying(left))
-    gentler = forgotten(project, again["adapter"])
-    seconds = made["seconds"] + again["seconds"]
-    said = f"with replay: {gentler.ratio:.2f} times as perplexing"
-    if gentler.ratio >= lost.ratio:
-        project.progress.say(f"{said}, no less than without: the first adapter stays")
-        return {**made, "seconds": seconds, "replay_in_vain": again}
-    project.progress.say(said)
-    return {**again, "seconds": seconds, "without_replay": made}
+    if lost.ratio > table.forget_most:
+        replayed = bool(table.replay_share) or replaying is not None
+        project.progress.say(f"that is more than [tune] forget_most = {table.forget_most:g}: {advice(replayed)}")
 
 
 def _deciding(table: TuneTable) -> TuneTable:

@@ -15,12 +15,17 @@ from groundtune.types import Message, Prompt
 
 def replay_rows(texts: Sequence[str], others: int, share: float, seed: int) -> list[Row]:
     """So many rows of the texts that they are `share` of all, with `others` besides; a text comes again where there are
-    too few. The loss is on all of a text but its first word."""
+    too few."""
     if not share:
         return []
     wanted = max(1, round(others * share / (1 - share)))
     order = random.Random(seed).sample(texts, len(texts))
-    return [_row(order[number % len(order)], number) for number in range(wanted)]
+    return general_rows([order[number % len(order)] for number in range(wanted)])
+
+
+def general_rows(texts: Sequence[str]) -> list[Row]:
+    """The texts, each as a row of its own: the loss is on all of it but its first word."""
+    return [_row(text, number) for number, text in enumerate(texts)]
 
 
 def _row(text: str, number: int) -> Row:

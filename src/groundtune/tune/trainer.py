@@ -3,9 +3,10 @@ kill."""
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +16,12 @@ from groundtune.kernels import bf16_is_faster
 from groundtune.tune import memory
 from groundtune.tune.checkpoints import Checkpoints
 from groundtune.tune.lora import with_lora
-from groundtune.tune.packing import Pack, Tokens, pack, steps, tokenise
+from groundtune.tune.packing import Pack, Tokens, pack, tokenise
 from groundtune.tune.plan import Plan, fit, tokens
 from groundtune.tune.plan import rows as rows_of
 from groundtune.tune.reading import apart, can_be_packed, together
 from groundtune.tune.rows import Row
+from groundtune.tune.schedule import EVERY, Schedule
 from groundtune.types import Json, NoProgress, Progress, Prompt
 from groundtune.workspace import digest, read_json, write_json, writing
 
@@ -33,6 +35,8 @@ TRIAL_STEPS = 3  # timed before training, to say in advance how long it will tak
 LOOKS = 5  # how often the held-out rows are looked at, in the second half of training
 RATE_STEPS = 0.06  # of the steps are done at each learning rate that is tried, and no fewer than 4 steps
 PATIENCE = 2  # so many looks in a row that are worse than the best end it
+WATCHES = 8  # how often general text is looked at, until it is replayed
+WATCHED = 3  # one in so many of its rows, which is enough to tell times from tenths
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,8 @@ class Trained:
     """What was trained: the plan, the time it really took (all attempts together), and the loss over its last tenth.
 
     rate: the highest learning rate; held_out: the loss on rows that were not learnt from, at each look; the adapter is
-    that of the best. Empty where there were none.
+    that of the best. Empty where there were none. replaying: the step from which on general text was replayed, where
+    that was needed.
     """
 
     plan: Plan
@@ -49,6 +54,7 @@ class Trained:
     loss: float
     rate: float
     held_out: tuple[float, ...] = ()
+    replaying: int | None = None
 
     def to_json(self) -> Json:
         return asdict(self)
@@ -65,6 +71,20 @@ class State:
     trying: float = 0.0  # seconds of those that went into learning rates which were not chosen
     losses: tuple[float, ...] = ()
     held_out: tuple[float, ...] = ()
+    general: tuple[float, ...] = ()  # the loss on general text: before training, and at each watch
+    replaying: int | None = None  # the step from which on it is replayed
+
+    @classmethod
+    def of(cls, row: Json) -> State:
+        """What stands in a checkpoint."""
+        told = {one.name: row[one.name] for one in fields(cls)}
+        lists = {key: tuple(value) for key, value in told.items() if isinstance(value, list)}
+        return cls(**told | lists | {"plan": Plan(**row["plan"])})
+
+    @property
+    def perplexing(self) -> float:
+        """How many times as perplexing as before general text was at the last watch."""
+        return math.exp(self.general[-1] - self.general[0])
 
     @property
     def hopeless(self) -> bool:
@@ -85,11 +105,13 @@ class Trainer:
         table: TuneTable,
         folder: Path,
         deciding: Sequence[Row] = (),
+        general: Sequence[Row] = (),
     ) -> None:
         """model: a bare causal language model of its own, which gets LoRA layers here; render: a prompt's text.
 
         folder: where the adapter will be; checkpoints stand beside it until then. deciding: rows that are not learnt
-        from, by whose loss training ends early and the best weights are kept.
+        from, by whose loss training ends early and the best weights are kept. general: rows of general text, which are
+        replayed from where they are halfway to being [tune] forget_most times as perplexing as before.
         """
         import torch
 
@@ -101,15 +123,18 @@ class Trainer:
         def read(some: Sequence[Row]) -> list[Tokens]:
             return [tokenise(row, render, tokenizer, longest) for row in some]
 
-        learnt, decide = read(rows), read(deciding)
-        self._packable = can_be_packed(model, max(len(one.ids) for one in (*learnt, *decide)))
+        learnt, decide, replayed = read(rows), read(deciding), read(general)
+        self._packable = can_be_packed(model, max(len(one.ids) for one in (*learnt, *decide, *replayed)))
         self._model = with_lora(_in_fast_format(model, table), table)
         self._rows = rows
+        self._general_rows = general
         self._keys = self._keys_of(rows)
         self._packs = pack(list(zip(self._keys, learnt, strict=True)))
         self._deciding = pack(list(zip(self._keys_of(deciding), decide, strict=True)))
-        self._strip = max(STRIP, *(one.length for one in self._packs))
-        self._inputs = digest([rows, deciding, table])
+        self._general = [Pack(0, (one,)) for one in replayed]
+        self._schedule = Schedule(self._packs, self._general, table)
+        self._strip = max(STRIP, *(one.length for one in (*self._packs, *self._general)))
+        self._inputs = digest([rows, deciding, general, table])
         self._checkpoints = Checkpoints(folder.with_name(f"{folder.name}-checkpoints"), self._inputs)
 
     def _keys_of(self, rows: Sequence[Row]) -> list[str]:
@@ -128,7 +153,7 @@ class Trainer:
             self._fit_memory(plan.checkpointed)
             return plan
         gigabytes, checkpointed = self._fit_memory()
-        everything = self._schedule()
+        everything = self._schedule.steps()
         sample = everything[:: max(1, len(everything) // TRIAL_STEPS)][:TRIAL_STEPS]
         self._backward(sample[0][:1])  # the first step of a process is slower than all others
         began = time.perf_counter()
@@ -137,7 +162,7 @@ class Trainer:
         speed = tokens(sample) / (time.perf_counter() - began)
         self._model.zero_grad(set_to_none=True)
         plan = fit(
-            everything, self._table.minutes, 0, 0.0, speed, self._looking(speed), self._rates_in_vain * RATE_STEPS
+            everything, self._table.minutes, 0, 0.0, speed, self._looking(speed, 0, 0), self._rates_in_vain * RATE_STEPS
         )
         return replace(plan, memory_gb=gigabytes, checkpointed=checkpointed, packed=self._packable)
 
@@ -151,15 +176,18 @@ class Trainer:
         progress = progress or NoProgress()
         optimizer = self._optimizer()
         state, best = self._resume(optimizer, plan)
-        everything = self._schedule()
+        everything = self._schedule.steps(state.replaying)
         began = saved = time.perf_counter() - state.seconds
         _show(progress, state.plan, everything[: state.step])
+        if self._general and not state.general:
+            state.general = (self._mean_loss(self._watched),)
         if state.step == 0 and self._rates_in_vain:
             optimizer = self._try_rates(state, everything, progress)
         while state.step < state.plan.steps and time.perf_counter() - began < self._table.minutes * 60:
             loss = self._step(optimizer, everything[state.step], state.step / state.plan.steps, state.rate)
             progress.advance(tokens([everything[state.step]]))
-            state.losses = (*state.losses, loss)
+            if everything[state.step][0] not in self._general:
+                state.losses = (*state.losses, loss)
             state.step += 1
             looked = self._looks_after(state)
             if looked:
@@ -167,6 +195,9 @@ class Trainer:
                 if state.hopeless:
                     break
             state.seconds = time.perf_counter() - began
+            if self._watches_after(state) and self._forgets(state, progress):
+                everything = self._schedule.steps(state.replaying)
+                self._replan(state, everything, progress)
             if state.seconds - (saved - began) > self._table.checkpoint_minutes * 60 and state.step < state.plan.steps:
                 saved = time.perf_counter()
                 self._replan(state, everything, progress)
@@ -176,14 +207,20 @@ class Trainer:
             self._model.load_state_dict(best, strict=False)
         return self._finish(state, everything, time.perf_counter() - began)
 
-    def learnt(self, steps: int) -> list[Row]:
-        """The rows that a training of so many steps has learnt from: less than all where a budget ended it."""
-        used = {id(one) for packs in self._schedule()[:steps] for one in packs}
+    def learnt(self, steps: int, replaying: int | None = None) -> list[Row]:
+        """The rows that a training of so many steps has learnt from: less than all where a budget ended it. replaying:
+        the step from which on general text was among them."""
+        used = {id(one) for packs in self._schedule.steps(replaying)[:steps] for one in packs}
         of_pack: dict[str, list[Row]] = {}
         for key, row in zip(self._keys, self._rows, strict=True):
             of_pack.setdefault(key, []).append(row)
-        groups = zip(self._packs, of_pack.values(), strict=True)
-        return [row for one, rows in groups if id(one) in used for row in rows]
+        packs, general = (
+            zip(self._packs, of_pack.values(), strict=True),
+            zip(self._general, self._general_rows, strict=True),
+        )
+        return [row for one, rows in packs if id(one) in used for row in rows] + [
+            row for one, row in general if id(one) in used
+        ]
 
     # ------------------------------------------------------------ budgets
 
@@ -195,7 +232,7 @@ class Trainer:
         if checkpointed:
             memory.compute_twice(self._model.get_base_model())
         budget = self._table.memory_gb
-        longest = max(self._packs, key=lambda one: one.length)
+        longest = max([*self._packs, *self._general], key=lambda one: one.length)
         held = memory.held(self._model)
         activations = memory.kept_for_backward(lambda: self._loss([longest]), self._model)
         if budget is None:
@@ -212,29 +249,22 @@ class Trainer:
             )
         return self._fit_memory(checkpointed=True)
 
-    def _looking(self, speed: float) -> float:
-        """Seconds that looking at the held-out rows will take: a step without its backward pass."""
-        return LOOKS * tokens([self._deciding]) / speed / 2
+    def _looking(self, speed: float, looks: int, watches: int) -> float:
+        """Seconds that what is still to be looked at will take: a step without its backward pass each. looks, watches:
+        those that are done."""
+        left = (LOOKS - looks) * tokens([self._deciding]) + (WATCHES - watches) * tokens([self._watched])
+        return left / speed / 2
 
     def _replan(self, state: State, everything: list[list[Pack]], progress: Progress) -> None:
         speed = tokens(everything[: state.step]) / (state.seconds - state.trying)
-        left = self._looking(speed) * (LOOKS - len(state.held_out)) / LOOKS
+        watches = len(state.general) - 1 if state.replaying is None else WATCHES
+        left = self._looking(speed, len(state.held_out), watches)
         new = fit(everything, self._table.minutes, state.step, state.seconds, speed, left)
-        changed = new.steps != state.plan.steps
         old = state.plan
+        changed = (new.steps, new.tokens) != (old.steps, old.tokens)
         state.plan = replace(new, memory_gb=old.memory_gb, checkpointed=old.checkpointed, packed=old.packed)
         if changed:
             _show(progress, state.plan, everything[: state.step])
-
-    def _schedule(self) -> list[list[Pack]]:
-        """The steps of all epochs, each epoch in an order of its own."""
-        epochs = int(self._table.epochs)
-        ordered = [group for e in range(epochs) for group in self._epoch(e)]
-        part = self._epoch(epochs)
-        return (ordered + part[: round((self._table.epochs - epochs) * len(part))]) or part[:1]
-
-    def _epoch(self, number: int) -> list[list[Pack]]:
-        return steps(self._packs, self._table.batch, self._table.seed * 1000 + number)
 
     # ------------------------------------------------------------ learning
 
@@ -254,7 +284,7 @@ class Trainer:
             self._model.load_state_dict(first, strict=False)
             optimizer = self._optimizer()
             losses = [self._step(optimizer, everything[n], n / state.plan.steps, rate) for n in range(steps)]
-            tried.append((self._held_out_loss(), rate, tuple(losses), copied(self._weights()), optimizer))
+            tried.append((self._mean_loss(self._deciding), rate, tuple(losses), copied(self._weights()), optimizer))
         _, state.rate, state.losses, weights, optimizer = min(tried, key=lambda one: one[:2])
         self._model.load_state_dict(weights, strict=False)
         state.step = steps
@@ -307,16 +337,38 @@ class Trainer:
 
     def _look(self, state: State, best: dict[str, Any]) -> dict[str, Any]:
         """Notes the loss on the held-out rows; gives the weights of the best look, a copy of today's if it is that."""
-        state.held_out = (*state.held_out, self._held_out_loss())
+        state.held_out = (*state.held_out, self._mean_loss(self._deciding))
         return copied(self._weights()) if state.held_out[-1] == min(state.held_out) else best
 
-    def _held_out_loss(self) -> float:
-        """The mean cross-entropy of a token of the held-out rows' answers."""
+    @property
+    def _watched(self) -> list[Pack]:
+        """The general text that is looked at: not all of it, which would take as long as a step or more."""
+        return self._general[::WATCHED]
+
+    def _watches_after(self, state: State) -> bool:
+        """Whether general text is looked at after this step: WATCHES times, while it is not replayed."""
+        due = round(state.plan.steps * len(state.general) / (WATCHES + 1))
+        return bool(self._general) and state.replaying is None and len(state.general) <= WATCHES and state.step >= due
+
+    def _forgets(self, state: State, progress: Progress) -> bool:
+        """Looks at general text: whether it is to be replayed from now on, before it has become too perplexing."""
+        state.general = (*state.general, self._mean_loss(self._watched))
+        if state.perplexing <= math.sqrt(self._table.forget_most):
+            return False
+        state.replaying = state.step
+        progress.say(
+            f"general text is {state.perplexing:.2f} times as perplexing as before after {state.step:,} steps: from "
+            f"here on one step in {EVERY} replays it"
+        )
+        return True
+
+    def _mean_loss(self, packs: Sequence[Pack]) -> float:
+        """The mean cross-entropy of a token of the rows' answers."""
         import torch
 
         with torch.no_grad():
-            total = sum(float(self._loss(part)) for part in _strips(self._deciding, self._strip))
-        return total / sum(one.answers for one in self._deciding)
+            total = sum(float(self._loss(part)) for part in _strips(packs, self._strip))
+        return total / sum(one.answers for one in packs)
 
     def _trainable(self) -> list[Any]:
         return [parameter for parameter in self._model.parameters() if parameter.requires_grad]
@@ -338,15 +390,13 @@ class Trainer:
         tensors = self._checkpoints.tensors(self._model.device)
         self._model.load_state_dict(tensors["adapter"], strict=False)
         optimizer.load_state_dict(tensors["optimizer"])
-        told = {key: tuple(row[key]) for key in ("losses", "held_out")}
-        state = State(Plan(**row["plan"]), row["step"], row["seconds"], row["rate"], row["trying"], **told)
-        return state, tensors["best"]
+        return State.of(row), tensors["best"]
 
     def _finish(self, state: State, everything: list[list[Pack]], seconds: float) -> Trained:
         done = everything[: state.step]
         last = state.losses[-max(1, len(state.losses) // 10) :]
         plan = replace(state.plan, rows=rows_of(done), tokens=tokens(done), steps=state.step)
-        trained = Trained(plan, seconds, state.step, sum(last) / len(last), state.rate, state.held_out)
+        trained = Trained(plan, seconds, state.step, sum(last) / len(last), state.rate, state.held_out, state.replaying)
         with writing(self.folder) as temporary:
             self._model.save_pretrained(temporary)
             write_json(temporary / "groundtune.json", {"inputs": self._inputs, **trained.to_json()})

@@ -1,0 +1,39 @@
+"""What each step learns from: all rows in every epoch, and now and then general text from where it is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from groundtune.config import TuneTable
+from groundtune.tune.packing import Pack, steps
+
+EVERY = 10  # one in so many steps learns from general text, where it is replayed because too much is forgotten
+
+
+class Schedule:
+    """The steps of a training. The same packs and settings give the same steps."""
+
+    def __init__(self, packs: Sequence[Pack], general: Sequence[Pack], table: TuneTable) -> None:
+        """general: rows of general text, each a pack of its own."""
+        self._packs = packs
+        self._general = general
+        self._table = table
+
+    def steps(self, replaying: int | None = None) -> list[list[Pack]]:
+        """The steps of all epochs, each epoch in an order of its own. replaying: behind so many of them come steps of
+        general text between the others. They are steps of their own, for a text has more tokens than many answers and
+        would outweigh them."""
+        epochs = int(self._table.epochs)
+        ordered = [group for e in range(epochs) for group in self._epoch(e)]
+        part = self._epoch(epochs)
+        ordered = (ordered + part[: round((self._table.epochs - epochs) * len(part))]) or part[:1]
+        return ordered if replaying is None else [*ordered[:replaying], *self._between(ordered[replaying:])]
+
+    def _epoch(self, number: int) -> list[list[Pack]]:
+        return steps(self._packs, self._table.batch, self._table.seed * 1000 + number)
+
+    def _between(self, others: Sequence[list[Pack]]) -> Iterator[list[Pack]]:
+        batch, n = self._table.batch, len(self._general)
+        for turn, start in enumerate(range(0, len(others), EVERY - 1)):
+            yield [self._general[number % n] for number in range(turn * batch, (turn + 1) * batch)]
+            yield from others[start : start + EVERY - 1]
