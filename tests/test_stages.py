@@ -284,6 +284,21 @@ def test_documents_are_no_recipe_where_tuning_may_not_read_those_of_the_test(tin
         run(config)
 
 
+def test_a_skill_is_refused_where_quotes_do_not_say_which_document_they_stand_in(tiny: Tiny, tmp_path: Path) -> None:
+    config = small.project(tmp_path / "shop", tiny)
+    config.write_text(config.read_text().replace("[examples]", '[examples]\nquestion = "skill"'))
+    questions = load(config).examples.path
+    assert questions is not None
+    rows = [
+        {"user_input": f"Lamp {n}?", "reference": f"{n} coins", "reference_contexts": [f"It costs {n} coins."]}
+        for n in range(20)
+    ]
+    questions.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    with pytest.raises(UserError, match=r"but 20 examples in .* have evidence that does not say in which document"):
+        run(config)
+
+
 def alone(folder: Path, tiny: Tiny, rows: list[dict[str, Any]], more: str = "", model: str = "") -> Path:
     """A project of examples without documents."""
     folder.mkdir()

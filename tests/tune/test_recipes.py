@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from groundtune.config import TuneTable
 from groundtune.prompts import ABSTENTION, trained
 from groundtune.tune.facts import fact_rows
-from groundtune.tune.recipes import Use, learn, uses
+from groundtune.tune.recipes import Use, deciding, learn, uses
 from groundtune.tune.rows import Material, Row
 from groundtune.types import Evidence, Example, Hit, Passage, Task
 
@@ -109,6 +110,38 @@ def test_without_gold_passages_the_examples_that_found_them_in_vain_learn_to_abs
 
     abstaining = [row for row in rows if row.completion == f" {ABSTENTION}"]
     assert {row.example for row in abstaining} == {"e1", "e2"}  # whose passages have no room beside each other
+
+
+def test_examples_without_an_answer_share_the_prompts_of_the_passage_that_they_found_first() -> None:
+    examples = [example(0, 1), example(1, 1), *(example(n, answered=False) for n in (2, 3, 4))]
+    found = {one.question: [1, 0] for one in examples} | {"<question 4>": [2, 1]}
+
+    rows = learn(material(examples, found), TuneTable(gold_share=1, closed_share=0, alone_share=1))
+
+    assert len({row.pack for row in rows if row.example != "e4"}) == 1
+    assert {row.example: shown(row) for row in rows} == {f"e{n}": [1] for n in range(4)} | {"e4": [2]}
+    assert {row.example for row in rows if row.completion == f" {ABSTENTION}"} == {"e2", "e3", "e4"}
+
+
+@pytest.mark.parametrize("recipe", ["mixed", "context", "documents", "facts", "separate"])
+def test_training_is_decided_by_questions_as_they_will_be_asked_and_by_no_fact_to_be_known(recipe: str) -> None:
+    more = {"paraphrases": {"e0": ["<zero?>"]}, "passages": PASSAGES}
+    table = TuneTable.model_validate({"recipe": recipe, "gold_share": 1, "alone_share": 1})
+
+    rows = deciding(material(WORLD, FOUND, **more), table, "context" if recipe == "separate" else "both")
+
+    assert dict(Counter(row.kind for row in rows)) == {"context": len(WORLD)}
+    assert max(len(shown(row)) for row in rows) == K
+
+
+def test_without_passages_labels_and_texts_decide_and_facts_do_not() -> None:
+    table = TuneTable(recipe="closed-book")
+    labels = [example(n, None, "labels") for n in range(3)]
+
+    assert [row.kind for row in deciding(material(labels, {}), table)] == ["closed"] * 3
+    assert deciding(material(WORLD, FOUND), table) == []
+    assert deciding(material(WORLD, FOUND), TuneTable(recipe="separate"), "closed") == []
+    assert deciding(replace(material(WORLD, FOUND), examples=()), TuneTable()) == []
 
 
 def test_labels_and_longer_texts_never_learn_to_abstain() -> None:

@@ -252,7 +252,7 @@ class HFGenerator:
             way = self._way(model, ids, limits)
             prefix = way.prefix(model, ids, limits)  # and the model is loaded before any time is taken
         done: dict[int, Completion] = {}
-        for rows in way.batches(ids, prefix):
+        for rows in way.batches(ids, prefix, limits):
             began = time.perf_counter()
             with self._backend.using(self._adapter) as model:
                 choices = [prompts[row].choices for row in rows]

@@ -29,17 +29,18 @@ class Packed(Way):
         """What the rows begin with, and its node."""
         return self._prefix.of(ids, lambda common: read_prefix(model, common))
 
-    def batches(self, ids: list[list[int]], prefix: Prefix) -> Iterator[list[int]]:
+    def batches(self, ids: list[list[int]], prefix: Prefix, limits: Limits) -> Iterator[list[int]]:
         """Row numbers in batches, neighbours in the order of their tokens together; the largest batch first."""
         batches: list[list[int]] = []
-        left = 0
+        longest = 0
         for row in sorted(range(len(ids)), key=lambda row: ids[row]):
-            own = len(ids[row]) - len(prefix[0])
-            if not batches or len(batches[-1]) == self._backend.batch or own > left:
+            own = len(ids[row]) - len(prefix[0]) + limits.max_tokens
+            longest = max(longest, own)  # in a batch each row has as much room as the longest
+            full = batches and (len(batches[-1]) + 1) * longest > self._backend.batch_tokens
+            if not batches or full or len(batches[-1]) == self._backend.batch:
                 batches.append([])
-                left = self._backend.batch_tokens
+                longest = own
             batches[-1].append(row)
-            left -= own
         return iter(sorted(batches, key=lambda rows: -sum(len(ids[row]) for row in rows)))
 
     def _decode(self, model: Any, ids: list[list[int]], limits: Limits, prefix: Prefix, streamer: Any) -> list[Said]:

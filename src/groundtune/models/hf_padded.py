@@ -46,10 +46,11 @@ class Padded(Way):
             return [], None
         return self._prefix.of(ids, read)
 
-    def batches(self, ids: Rows, prefix: Prefix) -> Iterator[list[int]]:
+    def batches(self, ids: Rows, prefix: Prefix, limits: Limits) -> Iterator[list[int]]:
         """Row numbers in batches of like length, longest first."""
-        before = len(prefix[0])
-        return _batches([len(row) - before for row in ids], before, self._backend.batch, self._backend.batch_tokens)
+        own = [len(row) - len(prefix[0]) for row in ids]
+        besides = len(prefix[0]) + limits.max_tokens
+        return _batches(own, besides, self._backend.batch, self._backend.batch_tokens)
 
     def _decode(self, model: Any, ids: Rows, limits: Limits, prefix: Prefix, streamer: Any) -> list[Said]:
         tokenizer = self._backend.tokenizer
@@ -167,18 +168,18 @@ def _padded(ids: Rows, prefix: int, pad: int) -> tuple[Rows, Rows]:
     return rows, mask
 
 
-def _batches(lengths: list[int], before: int, most: int, tokens: int) -> Iterator[list[int]]:
+def _batches(lengths: list[int], besides: int, most: int, tokens: int) -> Iterator[list[int]]:
     """Row numbers in batches of like length, longest first, so that a lack of memory shows at once.
 
-    before: tokens that each row has in front, read already. most: rows in a batch. tokens: in a batch, those in front
-    and padding among them."""
+    besides: tokens of each row in front, read already, and of its reply. most: rows in a batch. tokens: in a batch,
+    those and padding among them."""
     order = sorted(range(len(lengths)), key=lambda i: -lengths[i])
     rows: list[int] = []
     real = 0
     for i in order:
         longest = lengths[rows[0] if rows else i]
         padded = (len(rows) + 1) * longest
-        kept = (len(rows) + 1) * (before + longest)
+        kept = (len(rows) + 1) * (besides + longest)
         if rows and (len(rows) == most or kept > tokens or padded > WASTE * (real + lengths[i])):
             yield rows
             rows, real = [], 0

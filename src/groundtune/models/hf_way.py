@@ -28,8 +28,9 @@ class Way(ABC):
         """What the rows begin with, read."""
 
     @abstractmethod
-    def batches(self, ids: list[list[int]], prefix: Prefix) -> Iterator[list[int]]:
-        """Row numbers in batches, the largest first, so that a lack of memory shows at once."""
+    def batches(self, ids: list[list[int]], prefix: Prefix, limits: Limits) -> Iterator[list[int]]:
+        """Row numbers in batches, the largest first, so that a lack of memory shows at once: of as many rows, and as
+        many tokens with their replies, as the backend allows."""
 
     def complete(
         self,

@@ -43,11 +43,8 @@ def split_stage(project: Project) -> Json:
             "give the questions answers (docs/examples.md)",
         )
     parts = _parts(project)
-    if project.config.question == "skill" and project.config.sources and not any(e.evidence for e in examples):
-        raise UserError(
-            f'[examples] question = "skill", but no example in {table.path} names a document that it is about',
-            'without that, tuning cannot be kept from the test\'s documents: add "evidence", or ask for knowledge',
-        )
+    if project.config.question == "skill" and project.config.sources:
+        _insist_on_documents(table.path, examples)
     notes = [*(note for one in given for note in one.notes), *parts.notes]
     project.workspace.begin("split")
     write_jsonl(project.workspace.train, [to_row(example) for example in parts.train])
@@ -69,6 +66,22 @@ def split_stage(project: Project) -> Json:
     for note in notes:
         project.progress.say(note)
     return result
+
+
+def _insist_on_documents(path: Path | None, examples: Sequence[Example]) -> None:
+    """Raises UserError where it is not known which documents are those of the test: tuning must be kept from them."""
+    hint = 'without that, tuning cannot be kept from the test\'s documents: add "evidence", or ask for knowledge'
+    if not any(example.evidence for example in examples):
+        raise UserError(
+            f'[examples] question = "skill", but no example in {path} names a document that it is about', hint
+        )
+    unnamed = [one for one in examples if one.evidence and not all(piece.document for piece in one.evidence)]
+    if unnamed:
+        raise UserError(
+            f'[examples] question = "skill", but {len(unnamed):,} examples in {path} have evidence that does not '
+            f'say in which document it stands (the first: "{unnamed[0].id}")',
+            hint,
+        )
 
 
 def last_split(project: Project) -> Json:

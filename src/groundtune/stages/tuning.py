@@ -21,7 +21,7 @@ from groundtune.stages.data import last_split, open_examples, train_examples, tu
 from groundtune.stages.forgetting import forgotten
 from groundtune.stages.synthesis import check_recipe, made_examples, paraphrased
 from groundtune.tune.lineage import LINEAGE, keep_lineage
-from groundtune.tune.recipes import Use, learn, uses
+from groundtune.tune.recipes import Use, deciding, learn, uses
 from groundtune.tune.replay import general_rows
 from groundtune.tune.rows import Material, Row
 from groundtune.types import Example, Json, Passage, Reader
@@ -112,8 +112,8 @@ class _Lesson:
 def _lessons(project: Project) -> Iterator[_Lesson]:
     """The training of each adapter and seed."""
     inputs = tune_inputs(project)
-    teach, deciding = tuning_split(project, open_examples(project, tuning_reader(project)))
-    given, held_out = _material(project, teach), _material(project, deciding, decides=True)
+    teach, decide = tuning_split(project, open_examples(project, tuning_reader(project)))
+    given, held_out = _material(project, teach), _material(project, decide, decides=True)
     tuned = rows(project, "tuned").values()
     table = project.config.tune
     wanted = uses(table, context=any(row.retriever for row in tuned), closed=not all(row.retriever for row in tuned))
@@ -128,12 +128,12 @@ def _trainer(project: Project, lesson: _Lesson) -> tuple[Use, Trainer, list[Row]
     from groundtune.tune.trainer import Trainer
 
     learnt = learn(lesson.given, lesson.table, lesson.use)
-    deciding = learn(lesson.held_out, _deciding(lesson.table), lesson.use) if lesson.held_out.examples else []
+    held_out = deciding(lesson.held_out, lesson.table, lesson.use)
     backend: Any = project.backend
     tokenizer, model = backend.fresh()
     folder = project.workspace.adapter(lesson.name)
     general = general_rows(replayed_text()) if lesson.table.replay_share is None else []
-    trainer = Trainer(tokenizer, model, backend.render, learnt, lesson.table, folder, deciding, general)
+    trainer = Trainer(tokenizer, model, backend.render, learnt, lesson.table, folder, held_out, general)
     return lesson.use, trainer, learnt
 
 
@@ -167,15 +167,6 @@ def _say_forgotten(project: Project, lesson: _Lesson, replaying: int | None) -> 
     if lost.ratio > table.forget_most:
         replayed = bool(table.replay_share) or replaying is not None
         project.progress.say(f"that is more than [tune] forget_most = {table.forget_most:g}: {advice(replayed)}")
-
-
-def _deciding(table: TuneTable) -> TuneTable:
-    """The settings that rows to decide by are made with: as questions will be asked, and nothing to be known by heart.
-
-    Questions about held-out documents cannot be answered from the weights, so no loss on them says what is good.
-    """
-    unasked = dict.fromkeys(("alone_share", "closed_share", "documents_share", "replay_share"), 0.0)
-    return table.model_copy(update=unasked)
 
 
 def _material(project: Project, examples: Sequence[Example], *, decides: bool = False) -> Material:

@@ -22,12 +22,13 @@ def context_rows(
     Zhang et al. 2024).
 
     An example's passages serve others about the same gold passage, and a share of those that found the same passages in
-    vain. Such rows begin alike, so their common part is computed once (packing.py): several times as many questions are
-    learnt in the same time. Others whose gold passage stands elsewhere among the passages do not share them: there the
-    retriever ranked differently, and that the best passage is mostly the right one is worth learning.
+    vain. One without an answer is about the passage that was found first. Such rows begin alike, so what they share is
+    computed once (packing.py): several times as many questions are learnt in the same time. Others whose gold passage
+    stands elsewhere among the passages do not share them: there the retriever ranked differently, and that the best
+    passage is mostly the right one is worth learning.
     """
     found = _retrieve(examples, material, search)
-    gold = {example.id: _gold(material, example, found[example.id]) for example in examples}
+    gold = {example.id: _about(material, example, found[example.id]) for example in examples}
     about: dict[int, list[Example]] = defaultdict(list)  # passage id -> examples whose gold passage it is
     near: dict[int, list[Example]] = defaultdict(list)  # passage id -> examples that it was retrieved for
     for example in examples:
@@ -66,7 +67,10 @@ def _retrieve(examples: Sequence[Example], material: Material, search: Search) -
     }
 
 
-def _gold(material: Material, example: Example, passages: list[Passage]) -> Passage | None:
+def _about(material: Material, example: Example, passages: list[Passage]) -> Passage | None:
+    """The gold passage; for an example without an answer, which has none, the one found first."""
+    if not example.answers:
+        return passages[0] if passages else None
     return next((passage for passage in passages if material.holds(passage, example)), None)
 
 

@@ -10,7 +10,7 @@ from groundtune.prompts import show
 from groundtune.tune.contexts import context_rows
 from groundtune.tune.facts import fact_rows
 from groundtune.tune.replay import replay_rows
-from groundtune.tune.rows import Material, Row, answer_of
+from groundtune.tune.rows import Material, Row, Search, answer_of
 from groundtune.types import Example, Message, Passage, Prompt
 
 Use = Literal["both", "context", "closed"]
@@ -32,10 +32,10 @@ def learn(material: Material, table: TuneTable, use: Use = "both") -> list[Row]:
     rng = random.Random(table.seed)
     asked = [*material.examples, *material.made]
     rows: list[Row] = []
-    with_passages = material.search is not None and table.recipe != "closed-book" and use != "closed"
-    if with_passages and material.search is not None:
-        rows += context_rows(asked, material, material.search, table, rng)
-    closed = _closed_share(table, use) if with_passages else 1.0
+    search = _search(material, table, use)
+    if search is not None:
+        rows += context_rows(asked, material, search, table, rng)
+    closed = 1.0 if search is None else _closed_share(table, use)
     rows += [_closed_row(material, example) for example in asked if rng.random() < closed]
     if table.recipe == "facts":
         rows += fact_rows(material)
@@ -43,6 +43,26 @@ def learn(material: Material, table: TuneTable, use: Use = "both") -> list[Row]:
     rng.shuffle(documents)
     rows += documents[: round(_documents_share(table, use) * len(documents))]
     return rows + replay_rows(material.general, len(rows), table.replay_share or 0.0, table.seed)
+
+
+def deciding(material: Material, table: TuneTable, use: Use = "both") -> list[Row]:
+    """Rows that are not learnt from, by whose loss training ends and its rate is chosen: as questions will be asked.
+
+    None for qa without passages: whether a model knows what it was not taught says nothing about how well it learns.
+    """
+    if not material.examples:
+        return []
+    if (search := _search(material, table, use)) is not None:
+        as_asked = table.model_copy(update={"alone_share": 0.0})
+        return context_rows(material.examples, material, search, as_asked, random.Random(table.seed))
+    if material.examples[0].task == "qa":
+        return []
+    return [_closed_row(material, example) for example in material.examples]
+
+
+def _search(material: Material, table: TuneTable, use: Use) -> Search | None:
+    """What finds passages for the rows; None where all of them are asked without."""
+    return None if table.recipe == "closed-book" or use == "closed" else material.search
 
 
 def _closed_share(table: TuneTable, use: Use) -> float:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from groundtune.config import TuneTable
 from groundtune.tune.packing import Pack, steps
 
-EVERY = 10  # one in so many steps learns from general text, where it is replayed because too much is forgotten
+EVERY = 25  # one in so many steps learns from general text, where it is replayed because too much is forgotten
 
 
 class Schedule:
