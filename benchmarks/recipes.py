@@ -31,7 +31,7 @@ from groundtune.types import Json, Record, Task
 
 CONFIG = """
 [workspace]
-path = "{folder}/{recipe}"
+path = "{folder}/workspaces/{recipe}"
 [[sources]]
 kind = "folder"
 path = "{folder}/documents"

@@ -73,11 +73,9 @@ class Decoding:
         self.lengths = torch.tensor(lengths)
         self.starts = torch.tensor([node.positions[0] for node in own])
         width = max(lengths) + room
-        self.keys = {layer: _block([node.keys[layer] for node in own], width) for layer in own[0].keys}
-        self.values = {layer: _block([node.values[layer] for node in own], width) for layer in own[0].keys}
-        for node in own:
-            node.keys.clear()
-            node.values.clear()
+        layers = list(own[0].keys)  # what a node has of one goes when its block is there: no two copies of all
+        self.keys = {layer: _block([node.keys.pop(layer) for node in own], width) for layer in layers}
+        self.values = {layer: _block([node.values.pop(layer) for node in own], width) for layer in layers}
 
     def advance(self) -> Any:
         """The positions of the next tokens, whose keys get their places: before each step."""
