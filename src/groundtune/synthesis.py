@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ ALIKE = 0.8  # F1 of two answers to one question that say the same
 QUESTION_TOKENS = 96  # of a question with its answer
 WORDINGS = 4  # of one question that a writer is asked for
 _LEAD, _CUE = CUES["qa"]
+_LIST_MARK = re.compile(r"^\s*(?:[-*]|\d+[.)])\s+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ def wordings(questions: Sequence[str], writer: Generator) -> list[list[str]]:
     prompts = [Prompt((Message("system", instruction), Message("user", question))) for question in questions]
     found = []
     for question, done in zip(questions, writer.generate(prompts, Limits(WORDINGS * QUESTION_TOKENS)), strict=True):
-        lines = (line.strip().lstrip("-*0123456789.) ").strip() for line in done.text.splitlines())
+        lines = (_LIST_MARK.sub("", line).strip() for line in done.text.splitlines())
         found.append([line for line in dict.fromkeys(lines) if line and line != question][:WORDINGS])
     return found
 
