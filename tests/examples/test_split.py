@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from groundtune.errors import UserError
 from groundtune.examples.leaks import find_leaks
-from groundtune.examples.split import split, split_as_given
+from groundtune.examples.split import keep_back, split, split_as_given
 from groundtune.types import Evidence, Example, Question, Task
 
 WORDS = ("amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "heron", "ivory", "jolly", "karst", "lemon")
@@ -138,6 +138,18 @@ def test_near_identical_questions_stand_on_one_side_and_the_gate_finds_nothing()
 def test_examples_that_all_hang_together_are_refused() -> None:
     with pytest.raises(UserError, match="20 examples make 1 group; none can be held out for the test"):
         split([example(n, "all") for n in range(20)], question="skill", test_share=0.3, test_most=9, seed=1)
+
+
+@pytest.mark.parametrize(
+    "train",
+    [
+        [example(n, documents=("manual.pdf",)) for n in range(200)],
+        [example(n, "", f"label {n}", task="labels") for n in range(60)],
+        [],
+    ],
+)
+def test_of_train_examples_that_cannot_be_told_apart_nothing_is_kept_back(train: list[Example]) -> None:
+    assert keep_back(train, question="skill", share=0.05, most=96, seed=2) == (train, [])
 
 
 def test_two_groups_larger_than_the_share_still_make_a_test() -> None:
