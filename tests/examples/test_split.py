@@ -161,10 +161,10 @@ def test_two_groups_larger_than_the_share_still_make_a_test() -> None:
 def test_train_splits_again_into_a_part_held_out_of_it() -> None:
     examples = [example(n, f"g{n // 3}") for n in range(150)]
     made = split(examples, question="skill", test_share=0.3, test_most=150, seed=1)
-    inner = split(made.train, question="skill", test_share=0.2, test_most=24, seed=2)
-    assert set(inner.train) < set(made.train)
-    assert set(inner.test) < set(made.train)
-    assert 0 < len(inner.test) <= 24
+    learnt, deciding = keep_back(made.train, question="skill", share=0.2, most=24, seed=2)
+    assert set(learnt) < set(made.train)
+    assert set(deciding) < set(made.train)
+    assert 0 < len(deciding) <= 24
 
 
 @settings(max_examples=60, deadline=None)

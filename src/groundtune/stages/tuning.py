@@ -112,7 +112,13 @@ class _Lesson:
 def _lessons(project: Project) -> Iterator[_Lesson]:
     """The training of each adapter and seed."""
     inputs = tune_inputs(project)
-    teach, deciding = tuning_split(project, open_examples(project, tuning_reader(project)))
+    examples = open_examples(project, tuning_reader(project))
+    if not examples:
+        raise UserError(
+            f"none of {len(train_examples(project))} train examples is about documents that tuning may read",
+            "name groups that may read them in [tune] readers, or keep approaches without tuning alone",
+        )
+    teach, deciding = tuning_split(project, examples)
     given, held_out = _material(project, teach), _material(project, deciding, decides=True)
     tuned = rows(project, "tuned").values()
     table = project.config.tune
