@@ -30,6 +30,7 @@ from tests.tiny import OLD_NAME, Tiny
 
 pytestmark = OLD_NAME
 
+BASE = '[approaches.base]\ngenerator = "base"\n[approaches.rag]\ngenerator = "base"\nretriever = true\n'
 FOUR = ["base", "rag", "tuned", "hybrid"]
 
 
@@ -273,6 +274,26 @@ def test_questions_made_of_documents_that_tuning_may_no_longer_read_are_not_lear
 
     [now] = read_jsonl(project.workspace.written("made"))
     assert now["inputs"] != before["inputs"]
+
+
+def test_with_no_train_example_that_everyone_may_read_tuning_is_refused_and_the_rest_runs(
+    tiny: Tiny, tmp_path: Path
+) -> None:
+    config = small.project(tmp_path / "shop", tiny)
+    for page in (config.parent / "docs").iterdir():
+        page.write_text(f"---\nreaders: [office]\n---\n{page.read_text()}")
+
+    with pytest.raises(UserError, match="none of 24 train examples is about documents that tuning may read") as raised:
+        run(config)
+    assert "[tune] readers" in raised.value.hint
+
+    text = config.read_text()
+    config.write_text(text + BASE + '[approaches.cases]\ngenerator = "base"\nretriever = "examples"\n')
+    with pytest.raises(UserError, match='retriever = "examples" has nothing to show'):
+        run(config)
+
+    config.write_text(text + BASE)
+    assert list(run(config)["approaches"]) == ["base", "rag"]
 
 
 def test_documents_are_no_recipe_where_tuning_may_not_read_those_of_the_test(tiny: Tiny, tmp_path: Path) -> None:
