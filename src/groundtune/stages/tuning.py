@@ -135,6 +135,11 @@ def _trainer(project: Project, lesson: _Lesson) -> tuple[Use, Trainer, list[Row]
 
     learnt = learn(lesson.given, lesson.table, lesson.use)
     deciding = learn(lesson.held_out, _deciding(lesson.table), lesson.use) if lesson.held_out.examples else []
+    if len(lesson.table.try_rates) > 1 and not deciding:
+        project.progress.say(
+            "[tune] try_rates: too few train examples to hold some out and choose by them; "
+            f"rate = {lesson.table.rate:g} is used"
+        )
     backend: Any = project.backend
     tokenizer, model = backend.fresh()
     folder = project.workspace.adapter(lesson.name)
