@@ -305,6 +305,16 @@ def test_documents_are_no_recipe_where_tuning_may_not_read_those_of_the_test(tin
         run(config)
 
 
+@pytest.mark.parametrize("row", [{"text": "lamp {}", "label": "a"}, {"input": "lamp {}", "output": "the {}th"}])
+def test_facts_are_no_recipe_for_anything_but_short_answers(tiny: Tiny, tmp_path: Path, row: dict[str, str]) -> None:
+    rows = [{key: value.format(n) for key, value in row.items()} for n in range(24)]
+    config = alone(tmp_path / "shop", tiny, rows)
+    config.write_text(config.read_text() + 'recipe = "facts"\n')
+
+    with pytest.raises(UserError, match='"facts" says short answers in several wordings: it needs the task qa'):
+        run(config)
+
+
 def alone(folder: Path, tiny: Tiny, rows: list[dict[str, Any]], more: str = "", model: str = "") -> Path:
     """A project of examples without documents."""
     folder.mkdir()

@@ -32,11 +32,16 @@ AT_ONCE = 32  # passages or questions that are worked on and saved together
 
 
 def check_recipe(project: Project) -> None:
-    """Raises UserError where the recipe has nothing to make questions from: other tasks than qa, or documents that
-    tuning may not read because the question is skill."""
+    """Raises UserError where the recipe has nothing to make rows from: other tasks than qa, or documents that tuning
+    may not read because the question is skill."""
     config = project.config
-    possible = split_stage(project)["task"] == "qa" and config.question == "knowledge" and config.sources
-    if config.tune.recipe == "documents" and not possible:
+    qa = split_stage(project)["task"] == "qa"
+    if config.tune.recipe == "facts" and not qa:
+        raise UserError(
+            '[tune] recipe = "facts" says short answers in several wordings: it needs the task qa',
+            'choose recipe = "mixed"',
+        )
+    if config.tune.recipe == "documents" and not (qa and config.question == "knowledge" and config.sources):
         raise UserError(
             '[tune] recipe = "documents" makes questions from documents that tuning may read: it needs the task qa, '
             '[[sources]], and [examples] question = "knowledge"',
