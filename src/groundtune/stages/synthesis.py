@@ -24,7 +24,7 @@ from groundtune.stages.build import (
 )
 from groundtune.stages.data import split_stage
 from groundtune.synthesis import Made, examples_of, wordings
-from groundtune.types import Example, Generator, Json, Passage
+from groundtune.types import Example, Generator, Json, Passage, Reader
 from groundtune.workspace import append_jsonl, digest, read_jsonl, write_jsonl
 
 T = TypeVar("T")
@@ -49,9 +49,10 @@ def check_recipe(project: Project) -> None:
         )
 
 
-def made_examples(project: Project, passages: Sequence[Passage]) -> list[Example]:
+def made_examples(project: Project, passages: Sequence[Passage], reader: Reader) -> list[Example]:
     """Questions with answers made from the documents (recipe "documents"), checked; see synthesis.py.
 
+    reader: by whom the passages may be read, and as whom the questions are looked up again.
     Raises UserError where no example shows what is asked about a passage.
     """
     table, writer = project.config.tune, _writer(project)
@@ -66,11 +67,11 @@ def made_examples(project: Project, passages: Sequence[Passage]) -> list[Example
     chosen = random.Random(table.seed).sample(list(passages), min(table.made_from, len(passages)))
 
     def make(part: Sequence[Passage]) -> Json:
-        made = examples_of(part, writer, shots, again, table.made_each, table.seed)
+        made = examples_of(part, writer, shots, again, table.made_each, table.seed, reader)
         return {**asdict(made), "examples": [to_row(example) for example in made.examples]}
 
-    seen = [(one.document, one.version, one.start, one.end) for one in chosen]  # by whom tuning reads as
-    how = [project.config.writer, table.made_each, table.seed, prompts_inputs(project)]
+    seen = [(one.document, one.version, one.start, one.end) for one in chosen]
+    how = [project.config.writer, table.made_each, table.seed, sorted(reader.groups), prompts_inputs(project)]
     inputs = digest([build_inputs(project), seen, how])
     written = _kept(project, "made", inputs, chosen, make, "writing questions about the documents")
     made = [Made(tuple(map(from_row, row.pop("examples"))), **row) for row in written]

@@ -210,7 +210,7 @@ def _material(project: Project, examples: Sequence[Example], *, decides: bool = 
         template=trained(facts["task"]),
         choices=tuple(facts["choices"]),
         k=project.config.retrieve.k,
-        made=made_examples(project, passages) if recipe == "documents" and not decides else (),
+        made=made_examples(project, passages, reader) if recipe == "documents" and not decides else (),
         paraphrases=paraphrased(project, examples) if recipe == "facts" and not decides else {},
         general=() if decides else replayed_text(),
     )
