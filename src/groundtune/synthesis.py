@@ -44,7 +44,8 @@ def examples_of(
     """Questions with answers made from passages, as many as `each` a passage, without those that fail a check.
 
     shots: solved examples with their passages, to be imitated; again: the approach that looks the question up and
-    answers it once more, as the reader by whom the passages may be read. Round-trip checks as in Alberti et al. 2019 (synthetic QA corpora with roundtrip consistency).
+    answers it once more, as the reader by whom the passages may be read. Round-trip checks as in Alberti et al. 2019
+    (synthetic QA corpora with roundtrip consistency).
     """
     asked = {shot.question for shot in shots}
     kept: list[tuple[Example, Passage]] = []

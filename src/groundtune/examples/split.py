@@ -46,7 +46,7 @@ def keep_back(
 ) -> tuple[list[Example], list[Example]]:
     """Train examples in two, apart as train and test are: those to learn from, and those to decide by.
 
-    Takes what `split` takes; the seed is another than the test's. Where the examples hang together nothing is kept back.
+    Takes what `split` takes; the seed is another than the test's. Where the examples hang together none are kept back.
     """
     made, _ = _split(train, question, share, most, seed)
     return list(made.train), list(made.test)
