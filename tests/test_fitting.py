@@ -136,3 +136,16 @@ def test_what_tuning_does_not_read_is_said_before_it_begins(tiny: Tiny, tmp_path
     project, said = opened(config)
     stages.tune_stage(project, plan_only=True)
     assert not [sentence for sentence in said.sentences if sentence.startswith("kept out of tuning")]
+
+
+def test_learning_rates_that_nothing_can_choose_between_are_said_and_the_usual_one_trains(
+    tiny: Tiny, tmp_path: Path
+) -> None:
+    config = small.project(tmp_path / "shop", tiny)
+    config.write_text(config.read_text() + "try_rates = [1e-4, 2e-4]\n")
+    project, said = opened(config)
+    stages.prepare(project)
+
+    stages.tune_stage(project, plan_only=True)
+
+    assert "[tune] try_rates: too few train examples to hold some out and choose by them; rate = 0.001 is used" in said

@@ -25,11 +25,13 @@ from groundtune.types import Json
 from groundtune.workspace import read_jsonl
 from tests import tiny as small
 from tests.processes import send, start, wait
+from tests.rigged import Rigged
 from tests.said import Said
 from tests.tiny import OLD_NAME, Tiny
 
 pytestmark = OLD_NAME
 
+BASE = '[approaches.base]\ngenerator = "base"\n[approaches.rag]\ngenerator = "base"\nretriever = true\n'
 FOUR = ["base", "rag", "tuned", "hybrid"]
 
 
@@ -264,15 +266,96 @@ def test_questions_made_of_documents_that_tuning_may_no_longer_read_are_not_lear
     config.write_text(text.replace("epochs = 0.2", 'epochs = 0.2\nreaders = ["office"]'))
     project = opened(config)
     stages.prepare(project)
-    made_examples(project, project.index.all_passages(tuning_reader(project)))
+    made_examples(project, project.index.all_passages(tuning_reader(project)), tuning_reader(project))
     [before] = read_jsonl(project.workspace.written("made"))
 
     config.write_text(text)
     project = opened(config)
-    made_examples(project, project.index.all_passages(tuning_reader(project)))
+    made_examples(project, project.index.all_passages(tuning_reader(project)), tuning_reader(project))
 
     [now] = read_jsonl(project.workspace.written("made"))
     assert now["inputs"] != before["inputs"]
+
+
+class Writes:
+    """A model for [writer] that asks for the secret price, or words any question anew; it counts what it is asked."""
+
+    name = "writes"
+
+    def __init__(self) -> None:
+        self.model = Rigged(
+            lambda prompt: " What does the lamp cost us?\nA: 42 coins" if prompt.plain else "1. Anew?\n2. Otherwise?"
+        )
+
+    def generator(self, adapter: Path | None = None) -> Rigged:
+        return self.model
+
+
+def test_questions_about_documents_that_tuning_may_read_are_looked_up_as_it_reads(tiny: Tiny, tmp_path: Path) -> None:
+    config = small.project(tmp_path / "shop", tiny)
+    secret = "---\nreaders: [office]\n---\n# Margins\n\nThe red lamp costs us only 42 coins.\n"
+    (tmp_path / "shop" / "docs" / "margins.md").write_text(secret)
+    config.write_text(config.read_text() + 'recipe = "documents"\nreaders = ["office"]\n[retrieve]\nk = 20\n')
+    project = opened(config)
+    project.__dict__["writer"] = Writes()
+    stages.prepare(project)
+    passages = project.index.all_passages(tuning_reader(project))
+
+    made_examples(project, [one for one in passages if one.document == "margins.md"], tuning_reader(project))
+
+    [row] = read_jsonl(project.workspace.written("made"))
+    assert (row["result"]["written"], row["result"]["not_found_again"]) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "left"),
+    [
+        ("documents", "12 of 12 passages are still to be written from by writes"),
+        ("facts", "24 of 24 questions are still to be reworded by writes"),
+    ],
+)
+def test_a_plan_asks_no_writer_and_says_what_is_still_to_be_written(
+    tiny: Tiny, tmp_path: Path, recipe: str, left: str
+) -> None:
+    config = small.project(tmp_path / "shop", tiny)
+    config.write_text(config.read_text() + f'recipe = "{recipe}"\n[writer]\nname = "writes"\n')
+    project, writes = opened(config), Writes()
+    project.__dict__["writer"] = writes
+    stages.prepare(project)
+
+    planned = stages.tune_stage(project, plan_only=True)
+
+    assert planned is not None
+    assert not writes.model.asked
+    assert f"{left}, which this plan does not count" in said(project)
+    assert not project.workspace.written({"documents": "made", "facts": "wordings"}[recipe]).exists()
+
+    _material(project, train_examples(project))
+    assert writes.model.asked
+    again = opened(config)
+    again.__dict__["writer"] = Writes()
+    stages.tune_stage(again, plan_only=True)
+    assert "still to be" not in said(again)
+
+
+def test_with_no_train_example_that_everyone_may_read_tuning_is_refused_and_the_rest_runs(
+    tiny: Tiny, tmp_path: Path
+) -> None:
+    config = small.project(tmp_path / "shop", tiny)
+    for page in (config.parent / "docs").iterdir():
+        page.write_text(f"---\nreaders: [office]\n---\n{page.read_text()}")
+
+    with pytest.raises(UserError, match="none of 24 train examples is about documents that tuning may read") as raised:
+        run(config)
+    assert "[tune] readers" in raised.value.hint
+
+    text = config.read_text()
+    config.write_text(text + BASE + '[approaches.cases]\ngenerator = "base"\nretriever = "examples"\n')
+    with pytest.raises(UserError, match='retriever = "examples" has nothing to show'):
+        run(config)
+
+    config.write_text(text + BASE)
+    assert list(run(config)["approaches"]) == ["base", "rag"]
 
 
 def test_documents_are_no_recipe_where_tuning_may_not_read_those_of_the_test(tiny: Tiny, tmp_path: Path) -> None:
@@ -296,6 +379,16 @@ def test_a_skill_is_refused_where_quotes_do_not_say_which_document_they_stand_in
     questions.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
     with pytest.raises(UserError, match=r"but 20 examples in .* have evidence that does not say in which document"):
+        run(config)
+
+
+@pytest.mark.parametrize("row", [{"text": "lamp {}", "label": "a"}, {"input": "lamp {}", "output": "the {}th"}])
+def test_facts_are_no_recipe_for_anything_but_short_answers(tiny: Tiny, tmp_path: Path, row: dict[str, str]) -> None:
+    rows = [{key: value.format(n) for key, value in row.items()} for n in range(24)]
+    config = alone(tmp_path / "shop", tiny, rows)
+    config.write_text(config.read_text() + 'recipe = "facts"\n')
+
+    with pytest.raises(UserError, match='"facts" says short answers in several wordings: it needs the task qa'):
         run(config)
 
 

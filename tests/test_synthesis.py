@@ -82,3 +82,11 @@ def test_other_wordings_are_lines_without_their_numbers_and_never_the_question_i
         ["Price of the lamp?", "What is the lamp's price?", "price?", "five?"]
     ]
     assert trained("qa").plain
+
+
+def test_of_a_line_no_more_than_the_mark_of_its_list_is_taken_off() -> None:
+    writer = Rigged(lambda _: "1. 2024 budget: who signed it?\n2) 3.5 mm jacks?\n- -5 degrees?\n19th-century lamps?")
+
+    assert wordings(["What?"], writer) == [
+        ["2024 budget: who signed it?", "3.5 mm jacks?", "-5 degrees?", "19th-century lamps?"]
+    ]

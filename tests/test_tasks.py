@@ -160,6 +160,7 @@ def test_a_real_model_too_says_one_of_77_labels_and_nothing_else(tiny: Tiny) -> 
     ("rows", "tells", "reason"),
     [
         (label_rows(2), True, "too few train examples"),
+        ([*label_rows(1)[:30], label_rows(2)[59]], True, "too few train examples"),  # in train each label occurs once
         (label_rows(), False, "does not tell how sure it is"),
     ],
 )

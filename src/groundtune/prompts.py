@@ -102,10 +102,13 @@ def trained(task: Task) -> Template:
 
 
 def candidates(task: Task, shots: Sequence[Shot]) -> list[Template]:
-    """Templates worth comparing for a model that was not tuned: chat and plain text, with examples and without."""
+    """Templates worth comparing for a model that was not tuned: chat and plain text, with examples, as far as there are
+    any, and without."""
+    bare = [Template("chat", task, plain=False), Template("plain", task, plain=True)]
+    if not shots:
+        return bare
     return [
-        Template("chat", task, plain=False),
-        Template("plain", task, plain=True),
+        *bare,
         Template("chat-shots", task, plain=False, shots=tuple(shots[:3])),
         Template("plain-shots", task, plain=True, shots=tuple(shots[:4])),
         Template("plain-more-shots", task, plain=True, shots=tuple(shots[:8])),

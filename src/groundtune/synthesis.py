@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,13 +11,14 @@ from groundtune.approach import Approach
 from groundtune.metrics import score
 from groundtune.metrics.words import stands_in, words
 from groundtune.prompts import CUES, Shot, show
-from groundtune.types import Evidence, Example, Generator, Limits, Message, Passage, Prompt
+from groundtune.types import EVERYONE, Evidence, Example, Generator, Limits, Message, Passage, Prompt, Reader
 
 SHOTS = 4  # solved examples that show the writer what is asked about a passage, and how it is answered
 ALIKE = 0.8  # F1 of two answers to one question that say the same
 QUESTION_TOKENS = 96  # of a question with its answer
 WORDINGS = 4  # of one question that a writer is asked for
 _LEAD, _CUE = CUES["qa"]
+_LIST_MARK = re.compile(r"^\s*(?:[-*]|\d+[.)])\s+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +33,19 @@ class Made:
 
 
 def examples_of(
-    passages: Sequence[Passage], writer: Generator, shots: Sequence[Shot], again: Approach, each: int, seed: int
+    passages: Sequence[Passage],
+    writer: Generator,
+    shots: Sequence[Shot],
+    again: Approach,
+    each: int,
+    seed: int,
+    reader: Reader = EVERYONE,
 ) -> Made:
     """Questions with answers made from passages, as many as `each` a passage, without those that fail a check.
 
     shots: solved examples with their passages, to be imitated; again: the approach that looks the question up and
-    answers it once more. Round-trip checks as in Alberti et al. 2019 (synthetic QA corpora with roundtrip consistency).
+    answers it once more, as the reader by whom the passages may be read. Round-trip checks as in Alberti et al. 2019
+    (synthetic QA corpora with roundtrip consistency).
     """
     asked = {shot.question for shot in shots}
     kept: list[tuple[Example, Passage]] = []
@@ -55,7 +64,7 @@ def examples_of(
                 kept.append((_example(passage, question, answer, number), passage))
             else:
                 lost += 1
-    examples, not_found, otherwise = _checked(kept, again)
+    examples, not_found, otherwise = _checked(kept, again, reader)
     return Made(tuple(examples), written, lost, not_found, otherwise)
 
 
@@ -65,7 +74,7 @@ def wordings(questions: Sequence[str], writer: Generator) -> list[list[str]]:
     prompts = [Prompt((Message("system", instruction), Message("user", question))) for question in questions]
     found = []
     for question, done in zip(questions, writer.generate(prompts, Limits(WORDINGS * QUESTION_TOKENS)), strict=True):
-        lines = (line.strip().lstrip("-*0123456789.) ").strip() for line in done.text.splitlines())
+        lines = (_LIST_MARK.sub("", line).strip() for line in done.text.splitlines())
         found.append([line for line in dict.fromkeys(lines) if line and line != question][:WORDINGS])
     return found
 
@@ -90,9 +99,11 @@ def _example(passage: Passage, question: str, answer: str, number: int) -> Examp
     return Example(name, "qa", question, (answer,), evidence, f"made/{passage.document}")
 
 
-def _checked(made: Sequence[tuple[Example, Passage]], again: Approach) -> tuple[list[Example], int, int]:
+def _checked(
+    made: Sequence[tuple[Example, Passage]], again: Approach, reader: Reader
+) -> tuple[list[Example], int, int]:
     """Those whose passage is found again and that are answered alike; how many were not found, and not alike."""
-    answers = again.answer([example.question for example, _ in made])
+    answers = again.answer([example.question for example, _ in made], reader)
     kept, not_found, otherwise = [], 0, 0
     for (example, passage), answer in zip(made, answers, strict=True):
         if passage.id not in {hit.passage.id for hit in answer.hits}:

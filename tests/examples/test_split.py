@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from groundtune.errors import UserError
 from groundtune.examples.leaks import find_leaks
-from groundtune.examples.split import split, split_as_given
+from groundtune.examples.split import keep_back, split, split_as_given
 from groundtune.types import Evidence, Example, Question, Task
 
 WORDS = ("amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "heron", "ivory", "jolly", "karst", "lemon")
@@ -140,6 +140,18 @@ def test_examples_that_all_hang_together_are_refused() -> None:
         split([example(n, "all") for n in range(20)], question="skill", test_share=0.3, test_most=9, seed=1)
 
 
+@pytest.mark.parametrize(
+    "train",
+    [
+        [example(n, documents=("manual.pdf",)) for n in range(200)],
+        [example(n, "", f"label {n}", task="labels") for n in range(60)],
+        [],
+    ],
+)
+def test_of_train_examples_that_cannot_be_told_apart_nothing_is_kept_back(train: list[Example]) -> None:
+    assert keep_back(train, question="skill", share=0.05, most=96, seed=2) == (train, [])
+
+
 def test_two_groups_larger_than_the_share_still_make_a_test() -> None:
     examples = [example(n, "large" if n < 60 else "small") for n in range(100)]
     made = split(examples, question="skill", test_share=0.1, test_most=150, seed=1)
@@ -149,10 +161,10 @@ def test_two_groups_larger_than_the_share_still_make_a_test() -> None:
 def test_train_splits_again_into_a_part_held_out_of_it() -> None:
     examples = [example(n, f"g{n // 3}") for n in range(150)]
     made = split(examples, question="skill", test_share=0.3, test_most=150, seed=1)
-    inner = split(made.train, question="skill", test_share=0.2, test_most=24, seed=2)
-    assert set(inner.train) < set(made.train)
-    assert set(inner.test) < set(made.train)
-    assert 0 < len(inner.test) <= 24
+    learnt, deciding = keep_back(made.train, question="skill", share=0.2, most=24, seed=2)
+    assert set(learnt) < set(made.train)
+    assert set(deciding) < set(made.train)
+    assert 0 < len(deciding) <= 24
 
 
 @settings(max_examples=60, deadline=None)

@@ -24,7 +24,7 @@ def only_with_shots(prompt: Prompt) -> str:
 
 
 def test_the_template_under_which_the_model_answers_best_wins() -> None:
-    templates, asked = candidate_templates([example(n) for n in range(30)], lambda one: PASSAGE, 5, seed=1)
+    templates, asked = candidate_templates("qa", [example(n) for n in range(30)], lambda one: PASSAGE, 5, seed=1)
     generator = Rigged(only_with_shots)
 
     choice = choose_template(Approach("base", generator, trained("qa")), templates, asked)
@@ -46,7 +46,7 @@ def test_at_a_tie_the_first_one_wins() -> None:
 
 
 def test_a_template_that_is_too_long_for_the_model_is_left_out() -> None:
-    templates, asked = candidate_templates([example(n) for n in range(30)], lambda one: PASSAGE, 5, seed=1)
+    templates, asked = candidate_templates("qa", [example(n) for n in range(30)], lambda one: PASSAGE, 5, seed=1)
 
     def small(prompt: Prompt) -> str:
         if sum(len(message.content) for message in prompt.messages) > most:
@@ -73,7 +73,7 @@ def test_no_example_is_both_shown_and_asked_and_some_are_always_asked(
 ) -> None:
     train = [example(number, () if number < unanswerable else ("seven",)) for number in range(n)]
 
-    templates, asked = candidate_templates(train, lambda one: None, most, seed)
+    templates, asked = candidate_templates("qa", train, lambda one: None, most, seed)
 
     assert 1 <= len(asked) <= most
     for template in templates:
@@ -84,7 +84,7 @@ def test_no_example_is_both_shown_and_asked_and_some_are_always_asked(
 def test_where_some_cannot_be_answered_abstaining_is_shown() -> None:
     train = [example(n, () if n % 2 else ("seven",)) for n in range(40)]
 
-    templates, _ = candidate_templates(train, lambda one: PASSAGE, 5, seed=1)
+    templates, _ = candidate_templates("qa", train, lambda one: PASSAGE, 5, seed=1)
 
     for template in templates:
         if len(template.shots) >= 4:
@@ -97,7 +97,7 @@ def test_every_label_is_shown_before_one_is_shown_twice() -> None:
     labels = ("north", "south", "east")
     train = [example(n, (labels[min(n // 10, 2)],), "labels") for n in range(40)]
 
-    templates, _ = candidate_templates(train, lambda one: None, 5, seed=1)
+    templates, _ = candidate_templates("labels", train, lambda one: None, 5, seed=1)
 
     for template in templates:
         shown = {shot.answer for shot in template.shots[:3]}
@@ -107,7 +107,7 @@ def test_every_label_is_shown_before_one_is_shown_twice() -> None:
 @pytest.mark.parametrize("task", ["labels", "text"])
 def test_other_tasks_are_compared_by_their_own_metric(task: Task) -> None:
     train = [example(n, ("seven",), task) for n in range(12)]
-    templates, asked = candidate_templates(train, lambda one: None, 3, seed=1)
+    templates, asked = candidate_templates(task, train, lambda one: None, 3, seed=1)
 
     choice = choose_template(Approach("base", Rigged(lambda prompt: "seven"), trained(task)), templates, asked)
 
@@ -137,12 +137,12 @@ def test_examples_whose_passage_was_found_are_shown_before_others_and_none_with_
     def gold(one: Example) -> Passage | None:
         return PASSAGE if int(one.id[1:]) % 4 == 0 else None
 
-    templates, _ = candidate_templates(train, gold, 5, seed=1)
+    templates, _ = candidate_templates("qa", train, gold, 5, seed=1)
     shots = max(templates, key=lambda template: len(template.shots)).shots
     assert len(shots) == SHOTS
     assert all(shot.passages for shot in shots)
 
-    few, _ = candidate_templates(train, lambda one: PASSAGE if one.id == "e7" else None, 5, seed=1)
+    few, _ = candidate_templates("qa", train, lambda one: PASSAGE if one.id == "e7" else None, 5, seed=1)
     shots = max(few, key=lambda template: len(template.shots)).shots
     assert (shots[0].question, shots[0].passages) == ("question number 7", (PASSAGE,))
     assert len(shots) == SHOTS
@@ -151,7 +151,7 @@ def test_examples_whose_passage_was_found_are_shown_before_others_and_none_with_
 
 def test_a_repeated_question_is_left_to_ask_and_without_any_the_first_template_wins() -> None:
     train = [Example(f"e{n}", "qa", "the same question", ("seven",)) for n in range(12)]
-    templates, asked = candidate_templates(train, lambda one: None, 5, seed=1)
+    templates, asked = candidate_templates("qa", train, lambda one: None, 5, seed=1)
     assert len(asked) == 5
 
     choice = choose_template(Approach("base", Rigged(lambda prompt: "x"), trained("qa")), templates, [])
@@ -161,9 +161,16 @@ def test_a_repeated_question_is_left_to_ask_and_without_any_the_first_template_w
 
 @pytest.mark.parametrize("n", [1, 3, 20])
 def test_where_nothing_can_be_answered_abstaining_is_all_that_is_shown(n: int) -> None:
-    templates, asked = candidate_templates([example(i, ()) for i in range(n)], lambda one: PASSAGE, 5, seed=1)
+    templates, asked = candidate_templates("qa", [example(i, ()) for i in range(n)], lambda one: PASSAGE, 5, seed=1)
 
     assert asked
     assert {shot.answer for template in templates for shot in template.shots} <= {ABSTENTION}
     choice = choose_template(Approach("base", Rigged(lambda p: ABSTENTION), trained("qa")), templates, asked)
     assert set(choice.scores.values()) == {1.0}
+
+
+def test_without_examples_there_are_templates_without_shots_and_nothing_to_ask() -> None:
+    templates, asked = candidate_templates("qa", [], lambda one: PASSAGE, 5, seed=1)
+
+    assert [(template.name, template.shots) for template in templates] == [("chat", ()), ("plain", ())]
+    assert asked == []

@@ -195,7 +195,7 @@ def test_a_share_of_the_passages_is_read_as_text(share: float) -> None:
     read = [row for row in rows if row.kind == "document"]
     assert len(read) == share * len(PASSAGES)
     assert all(row.prompt.plain and len({row.pack for row in read}) == len(read) for row in read)
-    assert {text(row) + row.completion for row in read} <= {f"{p.text}\n{p.text}" for p in PASSAGES}
+    assert {text(row) + row.completion for row in read} <= {p.text for p in PASSAGES}
 
 
 def test_a_passage_is_read_after_what_it_stands_under() -> None:
@@ -207,6 +207,33 @@ def test_a_passage_is_read_after_what_it_stands_under() -> None:
     )[1:]
 
     assert (text(row), row.completion) == ("[Prices > Red]\n", "It costs 7 coins.")
+
+
+@pytest.mark.parametrize(
+    ("says", "prompt", "completion"),
+    [
+        ("The lamp costs 7 coins.", "The", " lamp costs 7 coins."),
+        ("First\nsecond line", "First", "\nsecond line"),
+        ("赤いランプは七枚の硬貨で売られています。", "赤いランプは七枚の硬貨で売られて", "います。"),
+    ],
+)
+def test_a_passage_that_stands_under_nothing_is_read_after_its_first_word(
+    says: str, prompt: str, completion: str
+) -> None:
+    passage = Passage(1, "a.md", says, 0, len(says))
+    titled = Passage(1, "a.md", f"# Prices\n{says}", 0, 9, title="Prices")
+    alone = Passage(1, "a.md", "# Red lamps", 0, 11, title="Red lamps")
+
+    read = [
+        row for row in learn(
+            material([example(0, 0)], {"<question 0>": []}, passages=[passage, titled, alone], search=None),
+            TuneTable(documents_share=1),
+        ) if row.kind == "document"
+    ]  # fmt: skip
+
+    assert {(text(row), row.completion) for row in read} == {
+        (prompt, completion), ("# Prices\n", says), ("#", " Red lamps"),
+    }  # fmt: skip
 
 
 WORLD = [example(n, n) for n in range(6)]

@@ -192,6 +192,12 @@ def test_of_several_learning_rates_the_one_that_is_best_on_held_out_rows_trains(
     assert done.held_out == pytest.approx(same.held_out, abs=1e-4)
 
 
+def test_a_single_learning_rate_to_try_is_the_one_that_trains(tiny: Tiny, tmp_path: Path) -> None:
+    job = trainer(tiny.llama, rows(8), tmp_path / "adapter", rows(8)[:2], epochs=1, try_rates=[2e-4], rate=5e-3)
+
+    assert job.train(job.plan()).rate == 2e-4
+
+
 @pytest.mark.slow
 def test_the_adapter_has_the_weights_of_the_best_look_at_held_out_rows(tiny: Tiny, tmp_path: Path) -> None:
     learnt = [Row(TEMPLATE.prompt(q), " yes", "closed", q) for q in FACTS]

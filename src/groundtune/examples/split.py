@@ -24,7 +24,7 @@ class Split:
 
 
 def split(examples: Sequence[Example], *, question: Question, test_share: float, test_most: int, seed: int) -> Split:
-    """Splits examples by group. To hold out a part of train, split train again with another seed.
+    """Splits examples by group.
 
     question: with "skill" no evidence document of a test example is one of a train example either. test_share: of the
     examples of every label (or of those with, and those without answers) that are held out; less where fewer groups
@@ -32,18 +32,38 @@ def split(examples: Sequence[Example], *, question: Question, test_share: float,
     The order of groups is a hash of their names and the seed: more examples move few of those that were there.
     Raises UserError where the examples hang together so that no group can be held out.
     """
+    made, groups = _split(examples, question, test_share, test_most, seed)
+    if not made.test:
+        raise UserError(
+            f"{count(len(examples), 'example')} make {count(groups, 'group')}; none can be held out for the test",
+            f'give examples with nothing in common different "group" names, and every label several examples ({PAGE})',
+        )
+    return made
+
+
+def keep_back(
+    train: Sequence[Example], *, question: Question, share: float, most: int, seed: int
+) -> tuple[list[Example], list[Example]]:
+    """Train examples in two, apart as train and test are: those to learn from, and those to decide by.
+
+    Takes what `split` takes; the seed is another than the test's. Where the examples hang together none are kept back.
+    """
+    made, _ = _split(train, question, share, most, seed)
+    return list(made.train), list(made.test)
+
+
+def _split(
+    examples: Sequence[Example], question: Question, test_share: float, test_most: int, seed: int
+) -> tuple[Split, int]:
+    """The split, with an empty test where no group can be held out; and how many groups there are."""
     groups, twins = _groups(examples, question, seed)
     share = min(test_share, test_most / len(groups)) if groups else 0.0
     held_out = _held_out(groups, share, seed)
-    if not held_out:
-        raise UserError(
-            f"{count(len(examples), 'example')} make {count(len(groups), 'group')}; none can be held out for the test",
-            f'give examples with nothing in common different "group" names, and every label several examples ({PAGE})',
-        )
     kept_back = {example.id for group in held_out for example in group}
     train = tuple(example for example in examples if example.id not in kept_back)
     test = tuple(example for layer in zip_longest(*held_out) for example in layer if example is not None)[:test_most]
-    return Split(train, test, _notes(train, test, len(groups) - len(held_out), len(held_out), len(kept_back), twins))
+    notes = _notes(train, test, len(groups) - len(held_out), len(held_out), len(kept_back), twins)
+    return Split(train, test, notes), len(groups)
 
 
 def split_as_given(

@@ -11,7 +11,7 @@ from groundtune.approach import Approach
 from groundtune.errors import TooLongError
 from groundtune.metrics import METRICS, score
 from groundtune.prompts import ABSTENTION, Shot, Template, candidates
-from groundtune.types import Example, NoProgress, Passage, Progress
+from groundtune.types import Example, NoProgress, Passage, Progress, Task
 
 SHOTS = 8
 SHORT = 6  # of so many examples for each shot, the shortest are taken: long ones cost tokens at every question
@@ -63,9 +63,10 @@ def choose_template(
 
 
 def candidate_templates(
-    train: Sequence[Example], gold: Callable[[Example], Passage | None], n: int, seed: int
+    task: Task, train: Sequence[Example], gold: Callable[[Example], Passage | None], n: int, seed: int
 ) -> tuple[list[Template], list[Example]]:
-    """Templates with shots from train, and `n` other train examples to compare them on.
+    """Templates with shots from train, and `n` other train examples to compare them on. Of few or no examples there are
+    no shots.
 
     gold: an example's evidence passage, which its shot shows where the approach has a retriever; None where it was not
     found, and then the example is a shot only if there are no better ones. Where some examples cannot be answered,
@@ -85,7 +86,7 @@ def candidate_templates(
         passages[example.id] = other  # which does not answer it
     used = {example.id for example in shown}
     asked = [example for example in order if example.id not in used][:n]
-    return candidates(train[0].task, [_shot(example, passages[example.id]) for example in shown]), asked
+    return candidates(task, [_shot(example, passages[example.id]) for example in shown]), asked
 
 
 def _labels_first(pool: list[Example]) -> list[Example]:

@@ -28,7 +28,7 @@ def prompts_stage(project: Project) -> Json:
     """The best prompt for the base generator, with passages and without, found on train questions."""
     facts = last_split(project)
     if "cases" in _kinds(project):
-        project.bring_cases(solved_cases(open_examples(project, EVERYONE)))
+        project.bring_cases(solved_cases(_everyones_examples(project)))
     table = project.config.prompt
     inputs = prompts_inputs(project)
     done = project.workspace.done("prompts", inputs)
@@ -39,7 +39,10 @@ def prompts_stage(project: Project) -> Json:
     if table.name != "auto":
         names = [template.name for template in templates]
         if table.name not in names:
-            raise UserError(f'[prompt] name = "{table.name}" is unknown; one of: auto, {", ".join(names)}')
+            raise UserError(
+                f'[prompt] name = "{table.name}" is unknown; one of: auto, {", ".join(names)}',
+                "those with shots take train examples that everyone may read",
+            )
         templates = [templates[names.index(table.name)]]
         for_cases = [template for template in for_cases if template.plain == templates[0].plain]
     result: Json = {}
@@ -57,9 +60,19 @@ def prompts_stage(project: Project) -> Json:
         )
         choice = choose_template(plain, compared, asked, project.progress, project.config.decide.quality)
         result[kind] = {"template": asdict(choice.best), "scores": choice.scores, "n": choice.n}
-        project.progress.say(f"prompt for the base model, {kind}: {choice.best.name} of {_scores(choice.scores)}")
+        project.progress.say(f"prompt for the base model, {kind}: {choice.best.name}{_scores(choice.scores)}")
     project.workspace.finish("prompts", inputs, result)
     return result
+
+
+def _everyones_examples(project: Project) -> list[Example]:
+    examples = open_examples(project, EVERYONE)
+    if not examples:
+        raise UserError(
+            'retriever = "examples" has nothing to show: no train example is about documents that everyone may read',
+            "leave out the approaches with it",
+        )
+    return examples
 
 
 def solved_shots(project: Project) -> list[Shot]:
@@ -72,7 +85,9 @@ def _candidates(project: Project) -> tuple[list[Template], list[Example]]:
     """Templates to choose from, and the train examples that they are compared on."""
     config = project.config
     train = open_examples(project, EVERYONE)
-    return candidate_templates(train, _gold(project), config.prompt.candidates_on, config.examples.seed)
+    return candidate_templates(
+        last_split(project)["task"], train, _gold(project), config.prompt.candidates_on, config.examples.seed
+    )
 
 
 def approach(project: Project, name: str, training: int = 0, *, on_train: bool = False) -> Approach:
@@ -254,4 +269,6 @@ def _current(project: Project, template: Template) -> Template:
 
 
 def _scores(scores: dict[str, float]) -> str:
-    return ", ".join(f"{name} {value:.2f}" for name, value in scores.items())
+    if not scores:
+        return ", with no train question that everyone may read to compare others on"
+    return " of " + ", ".join(f"{name} {value:.2f}" for name, value in scores.items())

@@ -11,7 +11,7 @@ from pathlib import Path
 from groundtune.cases import solved_cases
 from groundtune.errors import UserError
 from groundtune.examples.leaks import find_leaks, gate
-from groundtune.examples.split import Split, split, split_as_given
+from groundtune.examples.split import Split, keep_back, split, split_as_given
 from groundtune.examples.store import from_row, to_row
 from groundtune.index.store import Store
 from groundtune.index.sync import Summary, known_of, sync
@@ -244,16 +244,14 @@ def tuning_split(project: Project, examples: Sequence[Example]) -> tuple[list[Ex
 
     The same for the same examples; apart by document as the test is. Nothing decides where there would be too few.
     """
-    parts = split(
+    learnt, deciding = keep_back(
         examples,
         question=project.config.question,
-        test_share=DECIDING_SHARE,
-        test_most=DECIDING_MOST,
+        share=DECIDING_SHARE,
+        most=DECIDING_MOST,
         seed=project.config.examples.seed + 1,
     )
-    if len(parts.test) < DECIDING_FEWEST:
-        return list(examples), []
-    return list(parts.train), list(parts.test)
+    return (learnt, deciding) if len(deciding) >= DECIDING_FEWEST else (list(examples), [])
 
 
 def test_examples(project: Project) -> list[Example]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from groundtune.cases import holds_evidence
-from groundtune.examples.split import split
+from groundtune.examples.split import keep_back
 from groundtune.project import Project
 from groundtune.retrieve._fusion import DEFAULT_WEIGHT, choose_weight, fuse, ndcg
 from groundtune.retrieve.hybrid import POOL
@@ -105,14 +105,14 @@ def _tuned(project: Project, judged: Sequence[Judged], name: str) -> Tuned | Non
     ids, vectors = project.index.vectors()
     row = {int(id): number for number, id in enumerate(ids)}
     asked = [Asked(one.example.question, tuple(row[id] for id in sorted(one.right))) for one in judged]
-    decide = split(
+    _, decide = keep_back(
         [one.example for one in judged],
         question=project.config.question,
-        test_share=1 / 3,
-        test_most=len(judged),
+        share=1 / 3,
+        most=len(judged),
         seed=project.config.examples.seed + 1,
     )
-    held_out = {example.id for example in decide.test}
+    held_out = {example.id for example in decide}
 
     def judge(numbers: Sequence[int], queries: Vectors) -> list[float]:
         return [

@@ -55,7 +55,7 @@ def tune_stage(project: Project, *, plan_only: bool = False) -> Json | None:
         wanted = {use: trainings[:seeds] for use, trainings in adapters.items()}
         return {**next(iter(wanted.values()))[0]["plan"], "trainings": 0} if plan_only else {"adapters": wanted}
     check_recipe(project)
-    lessons = [one for one in _lessons(project) if one.number >= len(adapters.get(one.use, ()))]
+    lessons = [one for one in _lessons(project, write=not plan_only) if one.number >= len(adapters.get(one.use, ()))]
     if plan_only:
         plan = _say_plan(project, *_trainer(project, lessons[0]))
         if len(lessons) > 1:
@@ -109,11 +109,17 @@ class _Lesson:
     name: str
 
 
-def _lessons(project: Project) -> Iterator[_Lesson]:
-    """The training of each adapter and seed."""
+def _lessons(project: Project, *, write: bool) -> Iterator[_Lesson]:
+    """The training of each adapter and seed. write: whether a model may be asked to write what is learnt from."""
     inputs = tune_inputs(project)
-    teach, decide = tuning_split(project, open_examples(project, tuning_reader(project)))
-    given, held_out = _material(project, teach), _material(project, decide, decides=True)
+    examples = open_examples(project, tuning_reader(project))
+    if not examples:
+        raise UserError(
+            f"none of {len(train_examples(project))} train examples is about documents that tuning may read",
+            "name groups that may read them in [tune] readers, or keep approaches without tuning alone",
+        )
+    teach, decide = tuning_split(project, examples)
+    given, held_out = _material(project, teach, write=write), _material(project, decide, decides=True)
     tuned = rows(project, "tuned").values()
     table = project.config.tune
     wanted = uses(table, context=any(row.retriever for row in tuned), closed=not all(row.retriever for row in tuned))
@@ -129,6 +135,11 @@ def _trainer(project: Project, lesson: _Lesson) -> tuple[Use, Trainer, list[Row]
 
     learnt = learn(lesson.given, lesson.table, lesson.use)
     held_out = deciding(lesson.held_out, lesson.table, lesson.use)
+    if len(lesson.table.try_rates) > 1 and not held_out:
+        project.progress.say(
+            "[tune] try_rates: too few train examples to hold some out and choose by them; "
+            f"rate = {lesson.table.rate:g} is used"
+        )
     backend: Any = project.backend
     tokenizer, model = backend.fresh()
     folder = project.workspace.adapter(lesson.name)
@@ -169,8 +180,9 @@ def _say_forgotten(project: Project, lesson: _Lesson, replaying: int | None) -> 
         project.progress.say(f"that is more than [tune] forget_most = {table.forget_most:g}: {advice(replayed)}")
 
 
-def _material(project: Project, examples: Sequence[Example], *, decides: bool = False) -> Material:
-    """What rows are made of. decides: of examples that are not learnt from, so nothing but them."""
+def _material(project: Project, examples: Sequence[Example], *, decides: bool = False, write: bool = True) -> Material:
+    """What rows are made of. decides: of examples that are not learnt from, so nothing but them; write: whether a model
+    may be asked to write of it what is not written yet."""
     facts = last_split(project)
     hidden, own = hidden_documents(project), same_question(train_examples(project))
 
@@ -190,8 +202,8 @@ def _material(project: Project, examples: Sequence[Example], *, decides: bool = 
         template=trained(facts["task"]),
         choices=tuple(facts["choices"]),
         k=project.config.retrieve.k,
-        made=made_examples(project, passages) if recipe == "documents" and not decides else (),
-        paraphrases=paraphrased(project, examples) if recipe == "facts" and not decides else {},
+        made=made_examples(project, passages, reader, write=write) if recipe == "documents" and not decides else (),
+        paraphrases=paraphrased(project, examples, write=write) if recipe == "facts" and not decides else {},
         general=() if decides else replayed_text(),
     )
 

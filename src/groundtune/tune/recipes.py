@@ -10,7 +10,7 @@ from groundtune.prompts import show
 from groundtune.tune.contexts import context_rows
 from groundtune.tune.facts import fact_rows
 from groundtune.tune.replay import replay_rows
-from groundtune.tune.rows import Material, Row, Search, answer_of
+from groundtune.tune.rows import Material, Row, Search, after_first_word, answer_of
 from groundtune.types import Example, Message, Passage, Prompt
 
 Use = Literal["both", "context", "closed"]
@@ -86,6 +86,8 @@ def _closed_row(material: Material, example: Example) -> Row:
 
 def _document_row(passage: Passage) -> Row:
     head, _, text = show(passage).partition("\n")
-    prompt = Prompt((Message("user", f"{head}\n"),), plain=True)
-    sources = ((passage.document, passage.version),)
-    return Row(prompt, text or head, "document", f"document:{passage.id}", sources=sources)
+    if text and (passage.title or passage.heading):
+        prompt, completion = Prompt((Message("user", f"{head}\n"),), plain=True), text
+    else:  # it stands under nothing
+        prompt, completion = after_first_word(show(passage))
+    return Row(prompt, completion, "document", f"document:{passage.id}", sources=((passage.document, passage.version),))

@@ -9,8 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from groundtune.tune.rows import Row
-from groundtune.types import Message, Prompt
+from groundtune.tune.rows import Row, after_first_word
 
 
 def replay_rows(texts: Sequence[str], others: int, share: float, seed: int) -> list[Row]:
@@ -25,9 +24,4 @@ def replay_rows(texts: Sequence[str], others: int, share: float, seed: int) -> l
 
 def general_rows(texts: Sequence[str]) -> list[Row]:
     """The texts, each as a row of its own: the loss is on all of it but its first word."""
-    return [_row(text, number) for number, text in enumerate(texts)]
-
-
-def _row(text: str, number: int) -> Row:
-    first, _, rest = text.partition(" ")
-    return Row(Prompt((Message("user", first),), plain=True), f" {rest}", "replay", f"replay:{number}")
+    return [Row(*after_first_word(text), "replay", f"replay:{number}") for number, text in enumerate(texts)]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from groundtune.prompts import ABSTENTION, Template
-from groundtune.types import Example, Hit, Passage, Prompt
+from groundtune.types import Example, Hit, Message, Passage, Prompt
 
 Search = Callable[[Sequence[str], int], list[list[Hit]]]
+FIRST_WORD = re.compile(r"^\s*\S{0,16}")  # where no spaces part words, a few of them
 Kind = Literal["context", "closed", "document", "fact", "replay"]
 
 
@@ -56,3 +58,9 @@ class Material:
 def answer_of(example: Example) -> str:
     """What is learnt as the example's answer."""
     return example.answers[0] if example.answers else ABSTENTION
+
+
+def after_first_word(text: str) -> tuple[Prompt, str]:
+    """A prompt and its completion that learn a text as it is: the loss is on all of it but its first word."""
+    rest = FIRST_WORD.sub("", text, count=1)
+    return Prompt((Message("user", text.removesuffix(rest)),), plain=True), rest

@@ -269,6 +269,12 @@ class Trainer:
     # ------------------------------------------------------------ learning
 
     @property
+    def _rate(self) -> float:
+        """The highest learning rate unless several are tried. A single one to try needs no trial."""
+        rates = self._table.try_rates
+        return rates[0] if len(rates) == 1 else self._table.rate
+
+    @property
     def _rates_in_vain(self) -> int:
         """Learning rates that will be tried and not chosen; without held-out rows nothing could choose."""
         return max(0, len(self._table.try_rates) - 1) if self._deciding else 0
@@ -386,7 +392,7 @@ class Trainer:
         """Takes up the last checkpoint: how far it was, and the weights of its best look."""
         row = self._checkpoints.state()
         if not row:
-            return State(plan, rate=self._table.rate), {}
+            return State(plan, rate=self._rate), {}
         tensors = self._checkpoints.tensors(self._model.device)
         self._model.load_state_dict(tensors["adapter"], strict=False)
         optimizer.load_state_dict(tensors["optimizer"])
