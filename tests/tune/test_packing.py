@@ -7,7 +7,14 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from transformers import AutoModelForCausalLM, FalconMambaConfig, Lfm2Config, MistralConfig, PreTrainedConfig
+from transformers import (
+    AutoModelForCausalLM,
+    FalconMambaConfig,
+    Lfm2Config,
+    MistralConfig,
+    OPTConfig,
+    PreTrainedConfig,
+)
 
 from groundtune.config import TuneTable
 from groundtune.errors import UserError
@@ -164,6 +171,17 @@ def test_activations_that_are_computed_twice_change_nothing_but_the_memory(train
     assert kept() < before / 2
     for gradient, other in zip(gradients, twice, strict=True):
         torch.testing.assert_close(gradient, other, rtol=1e-3, atol=1e-6)
+
+
+def test_activations_that_are_computed_twice_switch_no_dropout_on(tiny: Tiny, tmp_path: Path) -> None:
+    opt = OPTConfig(**SMALL, word_embed_proj_dim=32, ffn_dim=64, num_attention_heads=2, dropout=0.5)
+    trainer = made(saved(opt, tmp_path / "opt", tiny), tmp_path / "adapter")
+    loss = trainer._loss(trainer._packs[:1]).item()
+    memory.compute_twice(trainer._model.get_base_model())
+
+    again = [trainer._loss(trainer._packs[:1]).item() for _ in range(2)]
+
+    assert again == [loss, loss]
 
 
 def seen_by(one: Strip, position: int) -> list[int]:
