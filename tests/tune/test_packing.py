@@ -24,7 +24,7 @@ from groundtune.tune import attention, memory
 from groundtune.tune.packing import Pack, Strip, Tokens, pack, steps, strip, tokenise
 from groundtune.tune.rows import Row
 from groundtune.tune.trainer import Trainer
-from groundtune.types import Passage
+from groundtune.types import Passage, Prompt
 from tests.tiny import OLD_NAME, Tiny
 
 pytestmark = OLD_NAME
@@ -263,3 +263,31 @@ def test_a_row_that_is_too_long_loses_the_beginning_of_its_prompt_and_keeps_its_
     assert cut.ids == whole.ids[-40:]
     assert cut.ids[cut.asked :] == whole.ids[whole.asked :]
     assert backend.tokenizer.decode(cut.ids).endswith("A: two days<|end|>")
+    assert (whole.cut, cut.cut) == (False, True)
+
+
+def test_the_token_that_begins_all_texts_stays_where_a_prompt_is_cut(tiny: Tiny) -> None:
+    tokenizer = HFBackend(str(tiny.neox), "neox", threads=1).tokenizer
+    tokenizer.bos_token = "<|system|>"
+    row = Row(trained("qa").prompt("red " * 100), " two days", "closed", "x")
+
+    def render(prompt: Prompt) -> str:
+        return "<|system|>" + prompt.messages[-1].content
+
+    whole, cut = (tokenise(row, render, tokenizer, most) for most in (1000, 40))
+
+    assert len(cut.ids) == 40
+    assert cut.ids == [tokenizer.bos_token_id, *whole.ids[-39:]]
+
+
+@pytest.mark.parametrize(("answered", "cut"), [(70, False), (110, True), (140, True)])
+def test_an_answer_is_cut_only_where_row_and_answer_are_too_long(tiny: Tiny, answered: int, cut: bool) -> None:
+    backend = HFBackend(str(tiny.neox), "neox", threads=1)
+    row = Row(trained("qa").prompt("what?"), " red" * answered, "closed", "x")
+    whole = tokenise(row, backend.render, backend.tokenizer, 1000)
+
+    found = tokenise(row, backend.render, backend.tokenizer, 100)
+
+    assert found.cut == cut
+    assert found.ids == whole.ids[:100]
+    assert found.asked == whole.asked

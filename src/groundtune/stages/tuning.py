@@ -215,6 +215,11 @@ def _say_plan(project: Project, use: Use, trainer: Trainer, learnt: Sequence[Row
         f"about {plan.seconds / 60:.1f} minutes at {plan.tokens_per_second:.0f} tokens a second, "
         f"{plan.memory_gb:.1f} GB of memory{twice}{apart}"
     )
+    if plan.cut:
+        project.progress.say(
+            f"rows longer than {trainer.longest:,} tokens: {plan.cut:,} of {len(learnt):,}. Their prompts are cut at the "
+            "front, answers over half of that at the end; with passages, a smaller [retrieve] k cuts fewer"
+        )
     if plan.left_out:
         minutes = project.config.tune.minutes
         project.progress.say(

@@ -118,16 +118,18 @@ class Trainer:
         torch.manual_seed(table.seed)
         self._table = table
         self.folder = folder
-        longest = min(MAX_LENGTH, getattr(model.config.get_text_config(), "max_position_embeddings", MAX_LENGTH))
+        # Tokens of a row; longer ones are cut.
+        self.longest = min(MAX_LENGTH, getattr(model.config.get_text_config(), "max_position_embeddings", MAX_LENGTH))
 
         def read(some: Sequence[Row]) -> list[Tokens]:
-            return [tokenise(row, render, tokenizer, longest) for row in some]
+            return [tokenise(row, render, tokenizer, self.longest) for row in some]
 
         learnt, decide, replayed = read(rows), read(deciding), read(general)
         self._packable = can_be_packed(model, max(len(one.ids) for one in (*learnt, *decide, *replayed)))
         self._model = with_lora(_in_fast_format(model, table), table)
         self._rows = rows
         self._general_rows = general
+        self._cut = sum(one.cut for one in learnt)
         self._keys = self._keys_of(rows)
         self._packs = pack(list(zip(self._keys, learnt, strict=True)))
         self._deciding = pack(list(zip(self._keys_of(deciding), decide, strict=True)))
@@ -164,7 +166,7 @@ class Trainer:
         plan = fit(
             everything, self._table.minutes, 0, 0.0, speed, self._looking(speed, 0, 0), self._rates_in_vain * RATE_STEPS
         )
-        return replace(plan, memory_gb=gigabytes, checkpointed=checkpointed, packed=self._packable)
+        return replace(plan, memory_gb=gigabytes, checkpointed=checkpointed, packed=self._packable, cut=self._cut)
 
     def train(self, plan: Plan, progress: Progress | None = None) -> Trained:
         """Trains by the plan into the folder (a PEFT adapter), unless it was trained by a process killed right after.
@@ -260,9 +262,8 @@ class Trainer:
         watches = len(state.general) - 1 if state.replaying is None else WATCHES
         left = self._looking(speed, len(state.held_out), watches)
         new = fit(everything, self._table.minutes, state.step, state.seconds, speed, left)
-        old = state.plan
-        changed = (new.steps, new.tokens) != (old.steps, old.tokens)
-        state.plan = replace(new, memory_gb=old.memory_gb, checkpointed=old.checkpointed, packed=old.packed)
+        changed = (new.steps, new.tokens) != (state.plan.steps, state.plan.tokens)
+        state.plan = state.plan.fitted(new)
         if changed:
             _show(progress, state.plan, everything[: state.step])
 
