@@ -24,6 +24,7 @@ class Plan:
     checkpointed: bool = False  # whether activations are computed twice to save memory
     packed: bool = True  # whether rows that begin alike are read together: not every model's layers allow that
     cut: int = 0  # of the different rows that are learnt from, too long to be learnt whole
+    precision: str = "fp32"  # the number format of the frozen weights, "fp32" or "bf16"; as it was when first planned
 
     @property
     def left_out(self) -> int:
@@ -32,7 +33,7 @@ class Plan:
 
     def fitted(self, new: Plan) -> Plan:
         """The same training at another speed: what does not depend on that stays."""
-        kept = ("memory_gb", "checkpointed", "packed", "cut")
+        kept = ("memory_gb", "checkpointed", "packed", "cut", "precision")
         return replace(new, **{name: getattr(self, name) for name in kept})
 
 
