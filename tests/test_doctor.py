@@ -1,6 +1,8 @@
 """The check-up names what is missing and what to do."""
 
+import importlib.util
 import shutil
+import tomllib
 from collections import namedtuple
 from pathlib import Path
 
@@ -60,7 +62,8 @@ def test_missing_weights_and_packages_come_with_the_line_that_installs_them(
 def test_a_config_that_is_wrong_is_named_and_the_other_checks_go_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doctor, "find_weights", lambda name, where: "")  # the default model's may not be here
+    monkeypatch.setattr(doctor, "load_backend", lambda table, key: "")  # the default model's may not be here
+    monkeypatch.setattr(doctor, "find_weights", lambda name, where: "")
     config = tmp_path / "groundtune.toml"
     config.write_text("[tune]\nminuts = 3\n")
 
@@ -71,15 +74,60 @@ def test_a_config_that_is_wrong_is_named_and_the_other_checks_go_on(
     assert "[embedder] name" in found
 
 
-def test_a_model_that_is_somewhere_else_is_not_looked_for(tiny: Tiny, tmp_path: Path) -> None:
+def test_a_model_that_is_somewhere_else_is_not_looked_for(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "any")
     for name in ("echo", "openai:m", "hf:org/name"):
         assert checks(small.project(tmp_path / name.replace("/", "-"), tiny, name))["[model] name"].fine
+
+
+@pytest.mark.parametrize(
+    ("writer", "said"),
+    [
+        ('name = "nowhere"', "[writer] name = 'nowhere' is neither a known model nor a folder"),
+        ('name = "openai:m"\nkey_env = "GT_NO_KEY"', "the environment variable GT_NO_KEY is not set"),
+        ('name = "echo"', ""),
+    ],
+)
+def test_a_writer_that_could_not_be_asked_is_named(tiny: Tiny, tmp_path: Path, writer: str, said: str) -> None:
+    config = small.project(tmp_path / "shop", tiny, more=f"[writer]\n{writer}\n")
+
+    check = checks(config)["[writer] name"]
+
+    assert check.fine == (not said)
+    assert check.found.startswith(said or "echo")
+    assert not check.found.endswith("; ")
+
+
+@pytest.mark.skipif(importlib.util.find_spec("vllm") is not None, reason="vLLM is installed")
+def test_vllm_is_looked_for_where_it_is_to_answer(tiny: Tiny, tmp_path: Path) -> None:
+    config = small.project(tmp_path / "shop", tiny)
+    assert "vllm" not in checks(config)
+    config.write_text(config.read_text().replace("[model]", '[model]\nengine = "vllm"'))
+
+    found = checks(config)
+
+    assert not found["vllm"].fine
+    assert 'engine = "vllm": vLLM is not installed' in found["[model] name"].found
+
+
+def test_gguf_is_optional_and_made_with_the_packages_of_its_extra(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+    assert [name.partition(">=")[0] for name in project["optional-dependencies"]["gguf"]] == list(doctor.GGUF)
+
+    monkeypatch.setattr(doctor, "GGUF", ("gt-not-there",))
+
+    check = checks(small.project(tmp_path / "shop", tiny))["GGUF exports"]
+    assert check == Check("GGUF exports", "if you want them, run: pip install 'groundtune[gguf]'")
 
 
 def test_a_conversion_is_told_before_it_begins(tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     converted: list[str] = []
     monkeypatch.setattr(doctor, "needs_conversion", lambda name: name == str(tiny.llama))
-    monkeypatch.setattr(doctor, "find_weights", lambda name, where: converted.append(name))
+    monkeypatch.setattr(doctor, "load_backend", lambda table, key: converted.append(table.name))
 
     for check in check_up(small.project(tmp_path / "shop", tiny)):
         if "converting the weights of" in check.found:

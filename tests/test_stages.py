@@ -430,6 +430,18 @@ def test_longer_texts_without_documents_run_too(tiny: Tiny, tmp_path: Path) -> N
     assert verdict["approaches"]["tuned"]["quality"]["metric"] in ("chrf", "rouge_l")
 
 
+def test_the_plan_says_how_many_rows_are_too_long_to_be_learnt_whole(tiny: Tiny, tmp_path: Path) -> None:
+    rows = [{"input": f"lamp {n} " + "red " * (20 if n % 2 else 1200), "output": f"lamp {n}"} for n in range(24)]
+    project = opened(alone(tmp_path / "shop", tiny, rows))
+    stages.prepare(project)
+
+    plan = stages.tune_stage(project, plan_only=True)
+
+    assert plan is not None
+    assert 0 < plan["cut"] < 24
+    assert f"rows longer than 1,024 tokens: {plan['cut']} of " in said(project)
+
+
 def test_ten_examples_are_enough_to_run(tiny: Tiny, tmp_path: Path) -> None:
     rows = [{"question": f"What is the {n}th colour of {n * 3} lamps?", "answers": [f"colour {n}"]} for n in range(10)]
 

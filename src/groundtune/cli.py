@@ -170,7 +170,7 @@ def search(
 
 @app.command()
 def tune(config: ConfigOption = CONFIG, seeds: SeedsOption = None, as_json: JsonOption = False) -> None:
-    """Train the adapter."""
+    """Train the adapters: one, or several by [tune] recipe and seeds."""
     from groundtune import stages
 
     with _at_work(config, seeds=seeds) as project:

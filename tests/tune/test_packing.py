@@ -7,7 +7,14 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from transformers import AutoModelForCausalLM, FalconMambaConfig, Lfm2Config, MistralConfig, PreTrainedConfig
+from transformers import (
+    AutoModelForCausalLM,
+    FalconMambaConfig,
+    Lfm2Config,
+    MistralConfig,
+    OPTConfig,
+    PreTrainedConfig,
+)
 
 from groundtune.config import TuneTable
 from groundtune.errors import UserError
@@ -17,7 +24,7 @@ from groundtune.tune import attention, memory
 from groundtune.tune.packing import Pack, Strip, Tokens, pack, steps, strip, tokenise
 from groundtune.tune.rows import Row
 from groundtune.tune.trainer import Trainer
-from groundtune.types import Passage
+from groundtune.types import Passage, Prompt
 from tests.tiny import OLD_NAME, Tiny
 
 pytestmark = OLD_NAME
@@ -166,6 +173,17 @@ def test_activations_that_are_computed_twice_change_nothing_but_the_memory(train
         torch.testing.assert_close(gradient, other, rtol=1e-3, atol=1e-6)
 
 
+def test_activations_that_are_computed_twice_switch_no_dropout_on(tiny: Tiny, tmp_path: Path) -> None:
+    opt = OPTConfig(**SMALL, word_embed_proj_dim=32, ffn_dim=64, num_attention_heads=2, dropout=0.5)
+    trainer = made(saved(opt, tmp_path / "opt", tiny), tmp_path / "adapter")
+    loss = trainer._loss(trainer._packs[:1]).item()
+    memory.compute_twice(trainer._model.get_base_model())
+
+    again = [trainer._loss(trainer._packs[:1]).item() for _ in range(2)]
+
+    assert again == [loss, loss]
+
+
 def seen_by(one: Strip, position: int) -> list[int]:
     """The places that a token sees, from the blocks."""
     found = []
@@ -245,3 +263,31 @@ def test_a_row_that_is_too_long_loses_the_beginning_of_its_prompt_and_keeps_its_
     assert cut.ids == whole.ids[-40:]
     assert cut.ids[cut.asked :] == whole.ids[whole.asked :]
     assert backend.tokenizer.decode(cut.ids).endswith("A: two days<|end|>")
+    assert (whole.cut, cut.cut) == (False, True)
+
+
+def test_the_token_that_begins_all_texts_stays_where_a_prompt_is_cut(tiny: Tiny) -> None:
+    tokenizer = HFBackend(str(tiny.neox), "neox", threads=1).tokenizer
+    tokenizer.bos_token = "<|system|>"
+    row = Row(trained("qa").prompt("red " * 100), " two days", "closed", "x")
+
+    def render(prompt: Prompt) -> str:
+        return "<|system|>" + prompt.messages[-1].content
+
+    whole, cut = (tokenise(row, render, tokenizer, most) for most in (1000, 40))
+
+    assert len(cut.ids) == 40
+    assert cut.ids == [tokenizer.bos_token_id, *whole.ids[-39:]]
+
+
+@pytest.mark.parametrize(("answered", "cut"), [(70, False), (110, True), (140, True)])
+def test_an_answer_is_cut_only_where_row_and_answer_are_too_long(tiny: Tiny, answered: int, cut: bool) -> None:
+    backend = HFBackend(str(tiny.neox), "neox", threads=1)
+    row = Row(trained("qa").prompt("what?"), " red" * answered, "closed", "x")
+    whole = tokenise(row, backend.render, backend.tokenizer, 1000)
+
+    found = tokenise(row, backend.render, backend.tokenizer, 100)
+
+    assert found.cut == cut
+    assert found.ids == whole.ids[:100]
+    assert found.asked == whole.asked

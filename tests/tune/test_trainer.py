@@ -134,6 +134,40 @@ def test_a_training_whose_end_nobody_heard_of_is_not_done_again(tiny: Tiny, tmp_
     assert Log(tmp_path / "log2").amounts == []
 
 
+class UntilStep(NoProgress):
+    """Ends a training when so many steps are done."""
+
+    def __init__(self, steps: int) -> None:
+        self.left = steps + 1  # the first that is said to be done are the steps before
+
+    def advance(self, amount: float = 1) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("bf16", [True, False])
+def test_training_goes_on_in_the_number_format_that_it_was_begun_in_whatever_is_faster_by_then(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bf16: bool
+) -> None:
+    def job(faster: bool) -> Trainer:
+        monkeypatch.setattr("groundtune.tune.trainer.bf16_is_faster", lambda: faster)
+        return trainer(tiny.llama, rows(20), tmp_path / "adapter", minutes=5, batch=4, checkpoint_minutes=ALWAYS)
+
+    first, precision = job(bf16), "bf16" if bf16 else "fp32"
+    planned = first.plan()
+    with pytest.raises(KeyboardInterrupt):
+        first.train(planned, UntilStep(2))
+
+    resumed = job(not bf16)
+    done = resumed.train(resumed.plan())
+
+    assert planned.precision == resumed.plan().precision == done.plan.precision == precision
+    assert resumed._model.dtype == (torch.bfloat16 if bf16 else torch.float32)
+    assert json.loads((tmp_path / "adapter" / "groundtune.json").read_text())["plan"]["precision"] == precision
+    assert job(not bf16)._model.dtype == resumed._model.dtype  # and when it is finished
+
+
 def test_checkpoints_of_another_training_are_of_no_use(tiny: Tiny, tmp_path: Path) -> None:
     folder = tmp_path / "adapter"
     process = start(train, tiny.llama, folder, tmp_path / "log")

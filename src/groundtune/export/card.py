@@ -100,6 +100,7 @@ def _recipe(origin: Origin) -> str:
     training = origin.training
     rows = [(f"`{key}`", quoted(str(training["settings"][key]))) for key in SETTINGS]
     rows.append(("`replay_share`", f"{training['settings']['replay_share'] or 0:g}"))
+    rows.append(("`precision`", quoted(training["plan"]["precision"])))
     held_out = f", on held-out rows {min(training['held_out']):.3f}" if training["held_out"] else ""
     if training["replaying"] is not None:
         held_out += f"; general text was replayed from step {training['replaying']:,} on"

@@ -16,12 +16,14 @@ from typing import Any
 
 from groundtune import four_bits
 from groundtune.attention import window
+from groundtune.config import ModelTable
 from groundtune.errors import TooLongError, UserError
 from groundtune.models.hf_packed import Packed
 from groundtune.models.hf_padded import Padded
 from groundtune.models.hf_text import until_stop
 from groundtune.types import Completion, Generator, Limits, Prompt
 
+BATCH = ModelTable().batch  # prompts that are answered together, at the most
 KEPT = 2**31  # bytes of keys and values that a batch may hold
 
 
@@ -34,7 +36,7 @@ class HFBackend:
     """
 
     def __init__(
-        self, weights: str, name: str, *, bits: int | None = None, threads: int | None = None, batch: int = 16
+        self, weights: str, name: str, *, bits: int | None = None, threads: int | None = None, batch: int = BATCH
     ) -> None:
         """bits: 4, or None for the number format that the machine computes in."""
         self.name = name
@@ -131,7 +133,10 @@ class HFBackend:
             _clear_gpu()
 
     def render(self, prompt: Prompt) -> str:
-        """The text that the model reads for a prompt: in its chat template, or plain where there is none."""
+        """The text that the model reads for a prompt: in its chat template, or plain where there is none.
+
+        Raises UserError where the template fails.
+        """
         tokenizer = self.tokenizer
         messages = [{"role": m.role, "content": self._harmless(m.content)} for m in prompt.messages]
         if prompt.plain or not tokenizer.chat_template:
@@ -139,13 +144,19 @@ class HFBackend:
             start = tokenizer.bos_token if begins else ""
             return start + "\n\n".join(message["content"] for message in messages)
         try:
-            text: str = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-        except Exception as error:  # a template is a program of the model's own; some refuse a system message
+            return self._in_template(messages)
+        except UserError:  # some refuse a system message
             if messages[0]["role"] != "system":
-                raise UserError(f"{self.name}: its chat template fails ({error})") from error
-            first, second, *rest = messages
-            merged = {"role": "user", "content": f"{first['content']}\n\n{second['content']}"}
-            text = tokenizer.apply_chat_template([merged, *rest], tokenize=False, add_generation_prompt=True)
+                raise
+        first, second, *rest = messages
+        merged = {"role": "user", "content": f"{first['content']}\n\n{second['content']}"}
+        return self._in_template([merged, *rest])
+
+    def _in_template(self, messages: list[dict[str, str]]) -> str:
+        try:
+            text: str = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        except Exception as error:  # a template is a program of the model's own
+            raise UserError(f"{self.name}: its chat template fails ({error})") from error
         return text
 
     def ids(self, prompt: Prompt, limits: Limits) -> list[int]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from groundtune.errors import UserError
-from groundtune.models.hf import HFBackend, dtype
+from groundtune.models.hf import BATCH, HFBackend, dtype
 from groundtune.models.hf_text import text_of
 from groundtune.tokens import ids_of_words
 from groundtune.types import Completion, Generator, Limits, Prompt
@@ -39,7 +39,7 @@ class VLLMBackend(HFBackend):
     """One engine at a time, of the bare model or with one adapter, so that no kept prefix serves another adapter. It is
     let go before transformers loads the weights, for it fills the memory of a GPU."""
 
-    def __init__(self, weights: str, name: str, *, threads: int | None = None, batch: int = 16) -> None:
+    def __init__(self, weights: str, name: str, *, threads: int | None = None, batch: int = BATCH) -> None:
         """Raises UserError where vLLM is not installed."""
         if importlib.util.find_spec("vllm") is None:
             raise UserError(

@@ -215,9 +215,14 @@ def _say_plan(project: Project, use: Use, trainer: Trainer, learnt: Sequence[Row
     apart = "" if plan.packed else ", rows one by one: this model's layers do not let them be packed"
     project.progress.say(
         f"tuning{_for(use)} on {plan.rows:,} rows ({mix}), {plan.tokens:,} tokens in {plan.steps:,} steps: "
-        f"about {plan.seconds / 60:.1f} minutes at {plan.tokens_per_second:.0f} tokens a second, "
+        f"about {plan.seconds / 60:.1f} minutes at {plan.tokens_per_second:.0f} tokens a second in {plan.precision}, "
         f"{plan.memory_gb:.1f} GB of memory{twice}{apart}"
     )
+    if plan.cut:
+        project.progress.say(
+            f"rows longer than {trainer.longest:,} tokens: {plan.cut:,} of {len(learnt):,}. Their prompts are cut at "
+            "the front, answers over half of that at the end; with passages, a smaller [retrieve] k cuts fewer"
+        )
     if plan.left_out:
         minutes = project.config.tune.minutes
         project.progress.say(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
+from torch.utils.checkpoint import checkpoint
 
 from groundtune import four_bits
 
@@ -38,10 +40,13 @@ def held(model: Any) -> int:
 
 
 def compute_twice(model: Any) -> None:
-    """Gradient checkpointing (Chen et al. 2016): of each layer only its input is kept, the rest is computed again."""
+    """Gradient checkpointing (Chen et al. 2016): of each layer only its input is kept, the rest is computed again.
+
+    transformers would do so in training mode alone, in which many layers drop out what they compute by a flag of their
+    own, so that the same rows would give other losses.
+    """
     from transformers.modeling_layers import GradientCheckpointingLayer
 
-    model.activation_checkpointing_enable({"use_reentrant": False})
     for layer in model.modules():
         if isinstance(layer, GradientCheckpointingLayer):
-            layer.training = True  # of the layer alone: what is in it (dropout) goes on as in use
+            layer.forward = partial(checkpoint, layer.forward, use_reentrant=False)

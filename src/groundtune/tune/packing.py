@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """One row as token ids: the loss is on `ids[asked:]`."""
+    """One row as token ids: the loss is on `ids[asked:]`. cut: whether it was longer."""
 
     ids: list[int]
     asked: int
+    cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +48,19 @@ class Pack:
 
 
 def tokenise(row: Row, render: Callable[[Any], str], tokenizer: Any, most: int) -> Tokens:
-    """A row's ids, ended by the end-of-text token; cut at the front of the prompt where it is longer than `most`."""
-    prompt = render(row.prompt)
-    ids = tokenizer(prompt, add_special_tokens=False)["input_ids"]
-    answer = [*ids_of_words(tokenizer, row.completion), tokenizer.eos_token_id][: most // 2]
-    ids = ids[max(0, len(ids) + len(answer) - most) :]
-    return Tokens(ids + answer, len(ids))
+    """A row's ids, ended by the end-of-text token.
+
+    A row of more than `most` is cut: the prompt at its front, but for the token that begins all texts of the model; an
+    answer that is longer than half of `most` at its end, as far as it has to be.
+    """
+    prompt = tokenizer(render(row.prompt), add_special_tokens=False)["input_ids"]
+    answer = [*ids_of_words(tokenizer, row.completion), tokenizer.eos_token_id]
+    if len(prompt) + len(answer) <= most:
+        return Tokens(prompt + answer, len(prompt))
+    answer = answer[: max(most // 2, most - len(prompt))]
+    begin = prompt[:1] if prompt[:1] == [tokenizer.bos_token_id] else []
+    prompt = begin + prompt[len(begin) + max(0, len(prompt) + len(answer) - most) :]
+    return Tokens(prompt + answer, len(prompt), cut=True)
 
 
 def pack(rows: Sequence[tuple[str, Tokens]]) -> list[Pack]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from groundtune.tune.packing import Pack
 
@@ -23,11 +23,18 @@ class Plan:
     memory_gb: float = 0.0  # weights, gradients, optimiser and activations together
     checkpointed: bool = False  # whether activations are computed twice to save memory
     packed: bool = True  # whether rows that begin alike are read together: not every model's layers allow that
+    cut: int = 0  # of the different rows that are learnt from, too long to be learnt whole
+    precision: str = "fp32"  # the number format of the frozen weights, "fp32" or "bf16"; as it was when first planned
 
     @property
     def left_out(self) -> int:
         """Rows that the time budget has no room for."""
         return self.rows_given - self.rows
+
+    def fitted(self, new: Plan) -> Plan:
+        """The same training at another speed: what does not depend on that stays."""
+        kept = ("memory_gb", "checkpointed", "packed", "cut", "precision")
+        return replace(new, **{name: getattr(self, name) for name in kept})
 
 
 def fit(

@@ -118,24 +118,28 @@ class Trainer:
         torch.manual_seed(table.seed)
         self._table = table
         self.folder = folder
-        longest = min(MAX_LENGTH, getattr(model.config.get_text_config(), "max_position_embeddings", MAX_LENGTH))
+        # Tokens of a row; longer ones are cut.
+        self.longest = min(MAX_LENGTH, getattr(model.config.get_text_config(), "max_position_embeddings", MAX_LENGTH))
 
         def read(some: Sequence[Row]) -> list[Tokens]:
-            return [tokenise(row, render, tokenizer, longest) for row in some]
+            return [tokenise(row, render, tokenizer, self.longest) for row in some]
 
         learnt, decide, replayed = read(rows), read(deciding), read(general)
         self._packable = can_be_packed(model, max(len(one.ids) for one in (*learnt, *decide, *replayed)))
-        self._model = with_lora(_in_fast_format(model, table), table)
+        self._inputs = digest([rows, deciding, general, table])
+        self._checkpoints = Checkpoints(folder.with_name(f"{folder.name}-checkpoints"), self._inputs)
+        begun = self._begun()
+        self._precision = begun.precision if begun else _natural_precision(model, table)
+        self._model = with_lora(_in_format(model, self._precision), table)
         self._rows = rows
         self._general_rows = general
+        self._cut = sum(one.cut for one in learnt)
         self._keys = self._keys_of(rows)
         self._packs = pack(list(zip(self._keys, learnt, strict=True)))
         self._deciding = pack(list(zip(self._keys_of(deciding), decide, strict=True)))
         self._general = [Pack(0, (one,)) for one in replayed]
         self._schedule = Schedule(self._packs, self._general, table)
         self._strip = max(STRIP, *(one.length for one in (*self._packs, *self._general)))
-        self._inputs = digest([rows, deciding, general, table])
-        self._checkpoints = Checkpoints(folder.with_name(f"{folder.name}-checkpoints"), self._inputs)
 
     def _keys_of(self, rows: Sequence[Row]) -> list[str]:
         """Of each row the name of its pack: one of its own where rows cannot be packed."""
@@ -148,10 +152,9 @@ class Trainer:
         """
         if (trained := self._finished()) is not None:
             return trained.plan
-        if begun := self._checkpoints.state():
-            plan = Plan(**begun["plan"])
-            self._fit_memory(plan.checkpointed)
-            return plan
+        if begun := self._begun():
+            self._fit_memory(begun.checkpointed)
+            return begun
         gigabytes, checkpointed = self._fit_memory()
         everything = self._schedule.steps()
         sample = everything[:: max(1, len(everything) // TRIAL_STEPS)][:TRIAL_STEPS]
@@ -164,7 +167,14 @@ class Trainer:
         plan = fit(
             everything, self._table.minutes, 0, 0.0, speed, self._looking(speed, 0, 0), self._rates_in_vain * RATE_STEPS
         )
-        return replace(plan, memory_gb=gigabytes, checkpointed=checkpointed, packed=self._packable)
+        return replace(
+            plan,
+            memory_gb=gigabytes,
+            checkpointed=checkpointed,
+            packed=self._packable,
+            cut=self._cut,
+            precision=self._precision,
+        )
 
     def train(self, plan: Plan, progress: Progress | None = None) -> Trained:
         """Trains by the plan into the folder (a PEFT adapter), unless it was trained by a process killed right after.
@@ -260,9 +270,8 @@ class Trainer:
         watches = len(state.general) - 1 if state.replaying is None else WATCHES
         left = self._looking(speed, len(state.held_out), watches)
         new = fit(everything, self._table.minutes, state.step, state.seconds, speed, left)
-        old = state.plan
-        changed = (new.steps, new.tokens) != (old.steps, old.tokens)
-        state.plan = replace(new, memory_gb=old.memory_gb, checkpointed=old.checkpointed, packed=old.packed)
+        changed = (new.steps, new.tokens) != (state.plan.steps, state.plan.tokens)
+        state.plan = state.plan.fitted(new)
         if changed:
             _show(progress, state.plan, everything[: state.step])
 
@@ -409,6 +418,13 @@ class Trainer:
         self._checkpoints.clear()
         return trained
 
+    def _begun(self) -> Plan | None:
+        """The plan of this very training, if it was begun or finished."""
+        if (trained := self._finished()) is not None:
+            return trained.plan
+        row = self._checkpoints.state()
+        return Plan(**row["plan"]) if row else None
+
     def _finished(self) -> Trained | None:
         """What stands in the folder, if it comes from this very training."""
         told = self.folder / "groundtune.json"
@@ -418,14 +434,27 @@ class Trainer:
         return Trained(**{**row, "plan": Plan(**row["plan"]), "held_out": tuple(row["held_out"])})
 
 
-def _in_fast_format(model: Any, table: TuneTable) -> Any:
-    """The frozen weights in the number format that this machine multiplies fastest."""
+def _natural_precision(model: Any, table: TuneTable) -> str:
+    """The number format for the frozen weights of a new training: as loaded on a GPU or in 4 bits, else by the
+    settings, else what this processor multiplies fastest: a measurement, which may come out otherwise next time."""
     import torch
 
-    if model.device.type == "cuda" or getattr(model, "is_quantized", False):
-        return model  # loaded in the right one
-    fast = bf16_is_faster() if table.precision == "auto" else table.precision == "bf16"
-    return model.to(torch.bfloat16 if fast else torch.float32)
+    if model.device.type == "cuda" or _packed_weights(model):
+        return "bf16" if model.dtype == torch.bfloat16 else "fp32"
+    if table.precision == "auto":
+        return "bf16" if bf16_is_faster() else "fp32"
+    return table.precision
+
+
+def _in_format(model: Any, precision: str) -> Any:
+    """The model with its frozen weights in this number format; those in 4 bits stay as they are."""
+    import torch
+
+    return model if _packed_weights(model) else model.to(torch.bfloat16 if precision == "bf16" else torch.float32)
+
+
+def _packed_weights(model: Any) -> bool:
+    return bool(getattr(model, "is_quantized", False))
 
 
 def copied(weights: dict[str, Any]) -> dict[str, Any]:
