@@ -24,7 +24,7 @@ from groundtune.models.hf_text import until_stop
 from groundtune.types import Completion, Generator, Limits, Prompt
 
 BATCH = ModelTable().batch  # prompts that are answered together, at the most
-KEPT = 2**31  # bytes of keys and values that a batch may hold
+KEPT = 2**30  # bytes of keys and values that a batch may hold
 
 
 class HFBackend:
