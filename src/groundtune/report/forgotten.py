@@ -60,7 +60,7 @@ def _sentence(one: Json) -> str:
     said = f"{_WHICH[one['use']]} finds general text {one['ratio']:.2f} times as perplexing as the base, and {kept}"
     if one["replayed_from"] is not None:
         said += (
-            f"; after {percent(one['replayed_from'])} of the steps it was becoming too much, so general text was "
+            f"; after {percent(round(one['replayed_from'], 2))} of the steps it was becoming too much, so general text was "
             "replayed from there"
         )
     if one["ratio"] <= one["most"]:
