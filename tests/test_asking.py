@@ -55,7 +55,10 @@ def test_without_a_name_the_recommended_approach_is_asked(done: Path, tmp_path: 
     path.write_text(json.dumps({**verdict, "recommended": None}))
     with pytest.raises(UserError, match="no approach is recommended") as caught:
         ask(Project(load(config)), "What is red?", None)
-    assert "--approach " in caught.value.hint
+    assert caught.value.hint.startswith("name one of: base, rag, tuned, hybrid (--approach); ")
+    with pytest.raises(UserError, match="no approach is recommended") as caught:
+        stages.named_or_recommended(Project(load(config)), None, ["tuned", "hybrid"])
+    assert "one of: tuned, hybrid (--approach)" in caught.value.hint
 
     path.unlink()
     with pytest.raises(UserError, match="there is no verdict yet"):

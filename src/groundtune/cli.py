@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -338,6 +338,16 @@ def _print(text: str) -> None:
         raise WorkFailed(f"standard output: {error.strerror}") from error
 
 
+def _misused(error: Any) -> str:
+    """What is wrong with the words of a command, and where its right ones are told; without any, the help itself."""
+    message: str = error.format_message().removesuffix(".").replace("Value error, ", "")
+    if message.startswith("Usage:"):
+        return message
+    context = getattr(error, "ctx", None)
+    verb = (context.info_name if context and context.parent else None) or ""
+    return f"groundtune: {message}; see {' '.join(['groundtune', *verb.split(), '--help'])}"
+
+
 def main() -> None:
     """Runs the command line; every foreseen error is one message and an exit code, never a traceback."""
     if not sys.warnoptions:
@@ -350,7 +360,7 @@ def main() -> None:
             print(printable(f"  {error.hint}"), file=sys.stderr)
         code = error.exit_code
     except typer.TyperException as error:  # a wrong option or verb
-        print(printable(f"groundtune: {error}; see groundtune --help"), file=sys.stderr)
+        print(printable(_misused(error)), file=sys.stderr)
         code = UserError.exit_code
     if code == INTERRUPTED:
         print("groundtune: interrupted; run the same command again and it goes on where it stopped", file=sys.stderr)

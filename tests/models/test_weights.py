@@ -49,14 +49,21 @@ def test_a_folder_without_a_config_is_named(tmp_path: Path) -> None:
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
-    for load, where in (
-        (lambda: load_backend(ModelTable(name="smollm3")), "[model] name"),
-        (lambda: load_embedder(EmbedderTable(name="smollm3")), "[embedder] name"),
+    for load, where, known in (
+        (lambda: load_backend(ModelTable(name="smollm3")), "[model] name", "smollm2-135m"),
+        (lambda: load_embedder(EmbedderTable(name="smollm3")), "[embedder] name", "all-minilm-l6-v2"),
     ):
         with pytest.raises(UserError) as caught:
             load()
         assert caught.value.message == f"{where} = 'smollm3' is neither a known model nor a folder"
-        assert all(name in caught.value.hint for name in BUNDLED)
+        assert caught.value.hint.startswith(f'one of: {known}, "hf:org/name"')
+
+
+def test_an_embedder_is_no_model_that_answers_and_the_other_way_round() -> None:
+    with pytest.raises(UserError, match="'all-minilm-l6-v2' embeds, and does not answer"):
+        load_backend(ModelTable(name="all-minilm-l6-v2"))
+    with pytest.raises(UserError, match="'smollm2-135m' answers, and does not embed"):
+        load_embedder(EmbedderTable(name="smollm2-135m"))
 
 
 def test_weights_in_a_package_are_found_where_their_checksum_is_right(package: Bundled, tmp_path: Path) -> None:

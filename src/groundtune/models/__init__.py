@@ -53,7 +53,7 @@ def load_embedder(table: EmbedderTable, queries: Path | None = None) -> Embedder
     from groundtune.models.embed import OnnxEmbedder, QueryTuned
     from groundtune.models.weights import find_weights
 
-    embedder = OnnxEmbedder(find_weights(table.name, "[embedder] name"), table.name)
+    embedder = OnnxEmbedder(find_weights(table.name, "[embedder] name", embeds=True), table.name)
     return embedder if queries is None else QueryTuned(embedder, OnnxEmbedder(str(queries), str(queries)))
 
 
@@ -62,7 +62,7 @@ def trainable_embedder(table: EmbedderTable) -> Trainable:
     from groundtune.models.trainable import Trainable
     from groundtune.models.weights import find_weights
 
-    return Trainable(find_weights(table.name, "[embedder] name"), table.name)
+    return Trainable(find_weights(table.name, "[embedder] name", embeds=True), table.name)
 
 
 def load_reranker(name: str) -> Reranker:

@@ -27,6 +27,7 @@ class Bundled:
     folder: str
     file: str
     sha256: str
+    embeds: bool = False
 
 
 BUNDLED = {
@@ -43,17 +44,20 @@ BUNDLED = {
         "model",
         "model.safetensors",
         "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+        embeds=True,
     ),
 }
 
 
-def find_weights(name: str, where: str) -> str:
+def find_weights(name: str, where: str, *, embeds: bool = False) -> str:
     """A folder with the weights, or a hub name for transformers to load.
 
-    name: a bundled name, "hf:org/name" or a folder's path; where: the config key, for messages. Raises UserError where
-    the weights are missing or are not what they should be, with the command that brings them.
+    name: a bundled name, "hf:org/name" or a folder's path; where: the config key, for messages; embeds: whether an
+    embedder is wanted, not a model that answers. Raises UserError where the weights are missing or are not what they
+    should be, with the command that brings them.
     """
-    if name in BUNDLED:
+    known = [one for one, bundled in BUNDLED.items() if bundled.embeds == embeds]
+    if name in known:
         return str(_bundled(name, BUNDLED[name]))
     if name.startswith("hf:"):
         return name.removeprefix("hf:")
@@ -61,8 +65,10 @@ def find_weights(name: str, where: str) -> str:
     if (folder / "config.json").is_file():
         return str(folder)
     problem = "has no config.json" if folder.is_dir() else "is neither a known model nor a folder"
+    if name in BUNDLED:
+        problem = "answers, and does not embed" if embeds else "embeds, and does not answer"
     raise UserError(
-        f"{where} = {name!r} {problem}", f'one of: {", ".join(BUNDLED)}, "hf:org/name", or a Hugging Face model folder'
+        f"{where} = {name!r} {problem}", f'one of: {", ".join(known)}, "hf:org/name", or a Hugging Face model folder'
     )
 
 

@@ -59,10 +59,8 @@ def _sentence(one: Json) -> str:
     kept = f"answers {one['right_after']} of {one['questions']} general questions rightly, {one['right_before']} before"
     said = f"{_WHICH[one['use']]} finds general text {one['ratio']:.2f} times as perplexing as the base, and {kept}"
     if one["replayed_from"] is not None:
-        said += (
-            f"; after {percent(round(one['replayed_from'], 2))} of the steps it was becoming too much, so general text was "
-            "replayed from there"
-        )
+        done = percent(round(one["replayed_from"], 2))
+        said += f"; after {done} of the steps it was becoming too much, so general text was replayed from there"
     if one["ratio"] <= one["most"]:
         return f"{said}."
     return f"{said}. That is more than [tune] forget_most = {one['most']:g}: {advice(_replayed(one))}."

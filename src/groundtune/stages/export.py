@@ -143,8 +143,8 @@ def _check_folder(folder: Path, *, force: bool) -> None:
 
 def _tuned(project: Project, name: str | None) -> str:
     """The name of the approach to export. Raises UserError where it has no adapter."""
-    name = named_or_recommended(project, name)
     tuned = list(rows(project, "tuned"))
+    name = named_or_recommended(project, name, tuned)
     if name not in tuned:
         hint = f"name a tuned one: --approach {tuned[-1]}" if tuned else untunable(project)
         raise UserError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import fmean
@@ -143,25 +143,31 @@ def report_stage(project: Project) -> Path:
     return project.workspace.report("html")
 
 
-def named_or_recommended(project: Project, name: str | None) -> str:
+def named_or_recommended(project: Project, name: str | None, among: Collection[str] | None = None) -> str:
     """The approach of a name, where one is given, else the one that the verdict recommends.
 
-    Raises UserError where there is none of that name, no verdict, or the verdict recommends none.
+    among: those that serve here, to be named in a hint; None: all. Raises UserError where there is none of that name,
+    no verdict, or the verdict recommends none.
     """
     if not name:
-        return _recommended(project)
+        return _recommended(project, among or project.config.approaches)
     if name not in (table := project.config.approaches):
         raise UserError(f"--approach {name!r} is unknown; one of: {', '.join(table)}")
     return name
 
 
-def _recommended(project: Project) -> str:
+def _recommended(project: Project, among: Collection[str]) -> str:
     if not project.workspace.verdict.exists():
-        raise UserError("there is no verdict yet", 'run "groundtune run", or name an approach: --approach rag')
+        raise UserError(
+            "there is no verdict yet", f'run "groundtune run", or name one of: {", ".join(among)} (--approach)'
+        )
     verdict = read_json(project.workspace.verdict)
     if verdict["recommended"] is None:
-        best = verdict["leader"] or max(verdict["probability_best"], key=verdict["probability_best"].get)
-        raise UserError("no approach is recommended (see the report)", f"name one: --approach {best}")
+        scores = {name: row["quality"]["mean"] for name, row in verdict["approaches"].items() if name in among}
+        best = f"; {max(scores, key=scores.__getitem__)} scored highest" if scores else ""
+        raise UserError(
+            "no approach is recommended (see the report)", f"name one of: {', '.join(among)} (--approach){best}"
+        )
     return str(verdict["recommended"])
 
 
