@@ -214,7 +214,8 @@ def _say_plan(project: Project, use: Use, trainer: Trainer, learnt: Sequence[Row
     twice = ", activations computed twice to keep to [tune] memory_gb" if plan.checkpointed else ""
     apart = "" if plan.packed else ", rows one by one: this model's layers do not let them be packed"
     project.progress.say(
-        f"tuning{_for(use)} on {plan.rows:,} rows (out of {mix}, each {project.config.tune.epochs:g} times), {plan.tokens:,} tokens in {plan.steps:,} steps: "
+        f"tuning{_for(use)} on {plan.rows:,} rows (out of {mix}, each {project.config.tune.epochs:g} times), "
+        f"{plan.tokens:,} tokens in {plan.steps:,} steps: "
         f"about {plan.seconds / 60:.1f} minutes at {plan.tokens_per_second:.0f} tokens a second in {plan.precision}, "
         f"{plan.memory_gb:.1f} GB of memory{twice}{apart}"
     )
