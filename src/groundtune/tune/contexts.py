@@ -28,11 +28,11 @@ def context_rows(
     passage is mostly the right one is worth learning.
     """
     found = _retrieve(examples, material, search)
-    gold = {example.id: _about(material, example, found[example.id]) for example in examples}
-    about: dict[int, list[Example]] = defaultdict(list)  # passage id -> examples whose gold passage it is
+    subject = {example.id: _subject(material, example, found[example.id]) for example in examples}
+    about: dict[int, list[Example]] = defaultdict(list)  # passage id -> examples that it is the subject of
     near: dict[int, list[Example]] = defaultdict(list)  # passage id -> examples that it was retrieved for
     for example in examples:
-        if (passage := gold[example.id]) is not None:
+        if (passage := subject[example.id]) is not None:
             about[passage.id].append(example)
         for passage in found[example.id]:
             near[passage.id].append(example)
@@ -43,7 +43,7 @@ def context_rows(
     for example in order:
         if example.id in used:
             continue
-        own = gold[example.id]
+        own = subject[example.id]
         passages = _shown(found[example.id][: material.k], own, alone=rng.random() < table.alone_share)
         others = [] if own is None else [one for one in about[own.id] if one.id not in used and one is not example]
         sharing = [example, *_sample(_allowed(others, passages, material), MOST_SHARING - 1, rng)]
@@ -67,7 +67,7 @@ def _retrieve(examples: Sequence[Example], material: Material, search: Search) -
     }
 
 
-def _about(material: Material, example: Example, passages: list[Passage]) -> Passage | None:
+def _subject(material: Material, example: Example, passages: list[Passage]) -> Passage | None:
     """The gold passage; for an example without an answer, which has none, the one found first."""
     if not example.answers:
         return passages[0] if passages else None
