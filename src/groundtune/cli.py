@@ -272,7 +272,8 @@ def demo(
         verdict = stages.run(project)
     _show(project, verdict, as_json=as_json)
     if not as_json:
-        _print(printable(f'\nAsk it something: groundtune ask -c {config} "How long can I send a cabinet back?"'))
+        name = "" if verdict["recommended"] else f" --approach {verdict['leader'] or 'rag'}"
+        _print(printable(f'\nAsk it something: groundtune ask -c {config}{name} "How long can I send a cabinet back?"'))
         _print("With your own files: groundtune init --docs DIR --examples FILE, then groundtune run")
 
 
