@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from groundtune import cli, stages
+from groundtune import __version__, cli, stages
 from groundtune.project import Project
 from groundtune.types import Json
 from groundtune.workspace import Workspace
@@ -318,6 +318,10 @@ def test_a_report_before_a_run_is_refused(groundtune: Run, echo: Path) -> None:
 
     assert code == 2
     assert "is not measured yet" in err
+
+
+def test_the_version_is_told(groundtune: Run) -> None:
+    assert groundtune("--version") == (0, f"groundtune {__version__}\n", "")
 
 
 # ---------------------------------------------------------------- one at a time

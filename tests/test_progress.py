@@ -27,6 +27,21 @@ def test_elsewhere_only_sentences_are_told_and_on_standard_error(capsys: pytest.
     assert capsys.readouterr() == ("", "12 documents\n")
 
 
+def test_elsewhere_long_work_tells_now_and_then_how_far_it_is(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter([0.0, 1.0, 31.0, 32.0, 62.0, 0.0, 40.0])
+    monkeypatch.setattr("groundtune.progress.time.monotonic", lambda: next(clock))
+    progress = TerminalProgress()
+    progress.start("measuring rag", 8)
+    for _ in range(4):
+        progress.advance()
+    progress.start("reading files", None)
+    progress.advance(1200)
+
+    assert capsys.readouterr().err == "measuring rag: 25%\nmeasuring rag: 50%\nreading files: 1,200\n"
+
+
 def test_control_characters_in_a_files_name_do_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     TerminalProgress().say("left out: a\x1b[2J\rb\u202e.md: broken\nsecond")
 

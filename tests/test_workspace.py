@@ -281,6 +281,16 @@ def test_a_second_one_at_work_is_refused_at_once_and_the_next_one_is_not(tmp_pat
         pass
 
 
+def test_who_has_to_wait_is_told_so_first(tmp_path: Path) -> None:
+    said: list[str] = []
+    with Workspace(tmp_path).alone(5, said.append):
+        with pytest.raises(WorkFailed), Workspace(tmp_path).alone(0.1, said.append):
+            pytest.fail("two at work")
+        with pytest.raises(WorkFailed), Workspace(tmp_path).alone(0, said.append):
+            pytest.fail("two at work")
+    assert said == [f"another groundtune is at work in {tmp_path}: waiting up to 0.1 seconds for it to end"]
+
+
 def test_a_killed_process_leaves_nobody_locked_out(tmp_path: Path) -> None:
     program = (
         "import os, pathlib, signal; from groundtune.workspace import Workspace\n"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+import groundtune
 from groundtune.errors import UserError, WorkFailed
 from groundtune.export import Format, Numbers
 from groundtune.progress import TerminalProgress, printable
@@ -47,6 +48,21 @@ SeedsOption = Annotated[
 ]
 CONFIG = Path("groundtune.toml")
 SYNC_PATIENCE = 60.0  # seconds that a sync waits for another one to end
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        _print(f"groundtune {groundtune.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version, and no more.")
+    ] = False,
+) -> None:
+    """What may stand before a verb."""
 
 
 @app.command()
@@ -285,7 +301,7 @@ def _at_work(path: Path, patience: float = 0, seeds: int | None = None) -> Itera
     """
     with TerminalProgress() as progress:
         project = _project(path, progress, seeds)
-        with project.workspace.alone(patience):
+        with project.workspace.alone(patience, progress.say):
             yield project
 
 

@@ -15,8 +15,8 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -116,18 +116,24 @@ def _number(error: Exception) -> int:
 
 
 @contextmanager
-def locked(file: Path, patience: float, taken: str) -> Iterator[None]:
+def locked(file: Path, patience: float, taken: str, say: Callable[[str], None] | None = None) -> Iterator[None]:
     """Holds a lock file, whose folder is made, against other processes.
 
-    Raises WorkFailed, with the message `taken`, where another one holds it for longer than `patience`, in seconds.
+    say: is told where there is some waiting to do. Raises WorkFailed, with the message `taken`, where another one holds
+    it for longer than `patience`, in seconds.
     """
     from filelock import FileLock, Timeout
 
     with disk_errors(file.parent):
         file.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(file, timeout=patience)
+        lock = FileLock(file)
         try:
-            lock.acquire()
+            with suppress(Timeout):
+                lock.acquire(timeout=0)
+            if not lock.is_locked:
+                if say is not None and patience:
+                    say(f"{taken}: waiting up to {patience:g} seconds for it to end")
+                lock.acquire(timeout=patience)
         except Timeout as error:
             raise WorkFailed(taken, "wait for it to end, then run again") from error
     try:
@@ -210,12 +216,13 @@ class Workspace:
         self.root = root
 
     @contextmanager
-    def alone(self, patience: float = 0) -> Iterator[None]:
+    def alone(self, patience: float = 0, say: Callable[[str], None] | None = None) -> Iterator[None]:
         """Keeps every other process that would write here away.
 
-        Raises WorkFailed where one is at work for longer than `patience`, in seconds.
+        say: is told where there is some waiting to do. Raises WorkFailed where another one is at work for longer than
+        `patience`, in seconds.
         """
-        with locked(self.root / "lock", patience, f"another groundtune is at work in {self.root}"):
+        with locked(self.root / "lock", patience, f"another groundtune is at work in {self.root}", say):
             yield
 
     @property

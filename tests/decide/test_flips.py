@@ -38,7 +38,7 @@ def recommended(given: Results, table: DecideTable) -> str | None:
 def test_a_stricter_latency_limit_flips_it_where_the_sentence_says() -> None:
     table = DecideTable()
     assert recommended(results(), table) == "hybrid"
-    assert "If the p95 latency had to stay under 210 ms (max_p95_ms), rag would be recommended." in flips(
+    assert "If the p95 latency had to stay under 210 ms (max_p95_ms), rag would be recommended, with 0.50." in flips(
         results(), table
     )
     assert recommended(results(), DecideTable(max_p95_ms=209)) == "rag"
@@ -48,18 +48,19 @@ def test_a_stricter_latency_limit_flips_it_where_the_sentence_says() -> None:
 def test_figures_are_rounded_so_that_the_sentence_stays_true() -> None:
     facts = {**FACTS, "hybrid": replace(FACTS["hybrid"], latency_p95_ms=1843.7)}
     odd = replace(results(), facts=facts)
-    assert "If the p95 latency had to stay under 1840 ms (max_p95_ms), rag would be recommended." in flips(
+    assert "If the p95 latency had to stay under 1840 ms (max_p95_ms), rag would be recommended, with 0.50." in flips(
         odd, DecideTable()
     )
     limited = DecideTable(max_p95_ms=1000)
-    assert "If the p95 latency could be 1850 ms (max_p95_ms), hybrid would be recommended." in flips(odd, limited)
+    expected = "If the p95 latency could be 1850 ms (max_p95_ms), hybrid would be recommended, with 0.60."
+    assert expected in flips(odd, limited)
     assert recommended(odd, DecideTable(max_p95_ms=1850)) == "hybrid"
 
 
 def test_a_looser_cost_limit_flips_it_where_the_sentence_says() -> None:
     table = DecideTable(max_cost_per_1000=0.03)
     assert recommended(results(), table) == "tuned"
-    expected = "If the cost of 1000 questions could be 0.05 (max_cost_per_1000), rag would be recommended."
+    expected = "If the cost of 1000 questions could be 0.05 (max_cost_per_1000), rag would be recommended, with 0.50."
     assert expected in flips(results(), table)
     assert recommended(results(), DecideTable(max_cost_per_1000=0.05)) == "rag"
 
@@ -67,7 +68,7 @@ def test_a_looser_cost_limit_flips_it_where_the_sentence_says() -> None:
 def test_a_demand_for_freshness_flips_a_tuned_model_that_never_hears_of_changes() -> None:
     best = results(tuned=0.9)
     assert recommended(best, DecideTable()) == "tuned"
-    expected = "If answers had to follow changed documents (freshness), hybrid would be recommended."
+    expected = "If answers had to follow changed documents (freshness), hybrid would be recommended, with 0.60."
     assert expected in flips(best, DecideTable())
     assert recommended(best, DecideTable(freshness="1h")) == "hybrid"
 
@@ -78,13 +79,13 @@ def test_the_volume_at_which_training_pays_flips_it() -> None:
     given, table = replace(near, facts=facts), DecideTable(queries_per_month=50_000, price_per_hour=0.1)
     assert recommended(given, table) == "rag"
     # Training costs 0.1 a month, 0.002 per 1000 at 50 000; 1000 answers cost 0.0487 against 0.05: 0.1 / 0.0000013
-    assert "From about 77 000 questions a month on hybrid would be recommended." in flips(given, table)
+    assert "From about 77 000 questions a month on hybrid would be recommended, with 0.60." in flips(given, table)
 
 
 def test_a_larger_smallest_difference_flips_it_to_the_cheaper() -> None:
     table = DecideTable()
     sentence = next(s for s in flips(results(), table) if "smallest_difference" in s)
-    assert sentence == "If differences up to 0.15 did not matter (smallest_difference), rag would be recommended."
+    assert sentence.startswith("If differences up to 0.15 did not matter (smallest_difference), rag would be")
     assert recommended(results(), DecideTable(smallest_difference=0.151)) == "rag"
 
 
@@ -92,7 +93,7 @@ def test_an_undecided_verdict_says_what_would_decide_it() -> None:
     open_one = results(half_width=0.15)  # hybrid is not told apart from rag, nor rag from tuned
     assert recommended(open_one, DecideTable()) is None
     told = flips(open_one, DecideTable())
-    assert "If the p95 latency had to stay under 200 ms (max_p95_ms), tuned would be recommended." in told
+    assert "If the p95 latency had to stay under 200 ms (max_p95_ms), tuned would be recommended, with 0.40." in told
     assert not any("smallest_difference" in sentence for sentence in told)  # 0.25 would matter to anyone
 
 

@@ -32,8 +32,11 @@ def _first(values: Iterable[float], ask: Callable[[float], Choice], now: Choice)
     return None
 
 
-def _outcome(choice: Choice) -> str:
-    return f"{choice.recommended} would be recommended" if choice.recommended else "it would be undecided"
+def _outcome(results: Results, choice: Choice) -> str:
+    """With the quality that it has: an approach that answers nothing may be all that a limit leaves."""
+    if choice.recommended is None:
+        return "it would be undecided"
+    return f"{choice.recommended} would be recommended, with {results.means[choice.recommended]:.2f}"
 
 
 def _limit(results: Results, table: DecideTable, limit: Limit, now: Choice) -> list[str]:
@@ -47,9 +50,9 @@ def _limit(results: Results, table: DecideTable, limit: Limit, now: Choice) -> l
 
     sentences = []
     if found := _first(map(_down, within), lambda value: with_limit(math.nextafter(value, 0)), now):
-        sentences.append(f"If {_need(limit, found[0], 'had to stay under', 'had to')}, {_outcome(found[1])}.")
+        sentences.append(f"If {_need(limit, found[0], 'had to stay under', 'had to')}, {_outcome(results, found[1])}.")
     if found := _first(map(_up, over), with_limit, now):
-        sentences.append(f"If {_need(limit, found[0], 'could be', 'need not')}, {_outcome(found[1])}.")
+        sentences.append(f"If {_need(limit, found[0], 'could be', 'need not')}, {_outcome(results, found[1])}.")
     return sentences
 
 
@@ -109,9 +112,10 @@ def _volume(results: Results, table: DecideTable, now: Choice) -> list[str]:
     fewer = [volume * 0.999 for volume in reversed(turns) if volume < table.queries_per_month]
     sentences = []
     if found := _first(more, with_volume, now):
-        sentences.append(f"From about {write_count(found[0])} questions a month on {_outcome(found[1])}.")
+        sentences.append(f"From about {write_count(found[0])} questions a month on {_outcome(results, found[1])}.")
     if found := _first(fewer, with_volume, now):
-        sentences.append(f"With fewer than about {write_count(found[0])} questions a month {_outcome(found[1])}.")
+        few = write_count(found[0])
+        sentences.append(f"With fewer than about {few} questions a month {_outcome(results, found[1])}.")
     return sentences
 
 
@@ -122,10 +126,14 @@ def _difference(results: Results, table: DecideTable, now: Choice) -> list[str]:
     found = _first(map(_up, larger), lambda edge: choose(results, limits_of(table), edge), now)
     if not found:
         return []
-    return [f"If differences up to {found[0]:.3g} did not matter (smallest_difference), {_outcome(found[1])}."]
+    return [f"If differences up to {found[0]:.3g} did not matter (smallest_difference), {_outcome(results, found[1])}."]
+
+
+def round_up(number: float) -> int:
+    """A count that is an estimate, to two digits, never fewer than it says: 183 is 190."""
+    return math.ceil(Context(prec=2, rounding=ROUND_CEILING).create_decimal_from_float(number))
 
 
 def write_count(number: float) -> str:
-    """A count to two digits, never fewer than it says: 183 is "190"."""
-    rounded = Context(prec=2, rounding=ROUND_CEILING).create_decimal_from_float(number)
-    return f"{math.ceil(rounded):,}".replace(",", " ")
+    """The same in words: 7110 is "7 200"."""
+    return f"{round_up(number):,}".replace(",", " ")

@@ -21,7 +21,7 @@ from groundtune.decide.compare import (
     resample,
 )
 from groundtune.decide.facts import Facts
-from groundtune.decide.flips import flips
+from groundtune.decide.flips import flips, round_up
 from groundtune.decide.limits import limits_of
 from groundtune.decide.reasons import Case, reasons
 from groundtune.errors import WorkFailed
@@ -152,8 +152,8 @@ def _training_means(scores: Scores, name: str, facts: Facts, count: int) -> list
 
 
 def _needed(scores: Scores, results: Results, choice: Choice, table: DecideTable) -> tuple[int | None, tuple[str, ...]]:
-    """The most further examples that any unsettled pair needs, None where all is settled or they could not settle it;
-    and the rivals that more trainings would tell from the leader, not more examples."""
+    """The most further examples that any unsettled pair needs, to two digits, None where all is settled or they could
+    not settle it; and the rivals that more trainings would tell from the leader, not more examples."""
     if choice.leader is None or not choice.unsettled:
         return None, ()
     confidence = confidence_together(table.confidence, len(scores.approaches))
@@ -165,4 +165,4 @@ def _needed(scores: Scores, results: Results, choice: Choice, table: DecideTable
         values, trainings = scores.differences(choice.leader, name)
         counts[name] = examples_needed(values, scores.clusters, effect, confidence, trainings=trainings)
     by_tuning = tuple(name for name, count in counts.items() if math.isinf(count))
-    return None if by_tuning else int(max(counts.values())), by_tuning
+    return None if by_tuning else round_up(max(counts.values())), by_tuning

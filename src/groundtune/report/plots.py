@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from groundtune.report.standing import Standing
 from groundtune.report.svg import COLOURS, INK, LINE, OWN, PAPER, SOFT, draw_svg
@@ -45,8 +45,9 @@ def _quality(standing: Standing) -> Plot:
     def draw(axes: Axes) -> None:
         for row, name in enumerate(standing.names):
             low, mean, high = _interval(standing, name)
-            axes.plot([low, high], [row, row], color=_colour(standing, name), linewidth=2.4, solid_capstyle="round")
-            axes.plot(mean, row, _shape(standing, name), color=_colour(standing, name), markersize=8)
+            look = _look(standing, name)
+            axes.plot([low, high], [row, row], linewidth=2.4, solid_capstyle="round", **look)
+            axes.plot(mean, row, _shape(standing, name), markersize=8, **look)
             axes.annotate(score(mean), (mean, row), (0, 8), textcoords="offset points", ha="center", color=INK)
         axes.set_yticks(range(len(standing.names)), [_short(name) for name in standing.names])
         axes.set_ylim(len(standing.names) - 0.5, -0.7)
@@ -99,8 +100,9 @@ def _against(
 
         for name, value in values.items():
             low, mean, high = _interval(standing, name)
-            axes.plot([value, value], [low, high], color=_colour(standing, name), linewidth=1.6, solid_capstyle="round")
-            axes.plot(value, mean, _shape(standing, name), color=_colour(standing, name), markersize=8)
+            look = _look(standing, name)
+            axes.plot([value, value], [low, high], linewidth=1.6, solid_capstyle="round", **look)
+            axes.plot(value, mean, _shape(standing, name), markersize=8, **look)
         if wide:
             axes.set_xscale("log")
             axes.set_xlim(min(values.values()) / 1.7, max(values.values()) * 1.7)
@@ -167,8 +169,9 @@ def _in_words(standing: Standing, names: Sequence[str]) -> str:
     return "; ".join(parts)
 
 
-def _colour(standing: Standing, name: str) -> str:
-    return OWN[standing.place[name] % COLOURS]
+def _look(standing: Standing, name: str) -> dict[str, Any]:
+    """How an approach is drawn; over the edge too, so that a mark at 0 is seen whole."""
+    return {"color": OWN[standing.place[name] % COLOURS], "clip_on": False}
 
 
 def _shape(standing: Standing, name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from groundtune.report.forgotten import forgotten_sentences
 from groundtune.report.trainings import trainings_note
-from groundtune.report.wording import percent
+from groundtune.report.wording import count, percent
 from groundtune.types import Json
 
 
@@ -45,7 +45,7 @@ def _headline(verdict: Json) -> str:
         )
     if verdict["undecided"]:
         if more := verdict["examples_needed"]:
-            return f"Undecided. About {more:,} more examples would settle it."
+            return f"Undecided. About {count(more)} more examples would settle it."
         by_tuning = verdict.get("unsettled_by_tuning")
         return "Undecided." + (" More trainings would settle it, not more examples." if by_tuning else "")
     return "No approach keeps within the limits."
