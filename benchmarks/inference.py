@@ -18,7 +18,7 @@ from typing import Any
 
 from benchmarks.data import data
 from groundtune.config import ModelTable
-from groundtune.models.hf import HFBackend
+from groundtune.models.hf.backend import HFBackend
 from groundtune.models.weights import find_weights
 from groundtune.prompts import Shot, Template, trained
 from groundtune.types import Limits, Passage, Prompt

@@ -24,7 +24,7 @@ from typing import Any
 
 from benchmarks.data import data
 from groundtune.config import TuneTable
-from groundtune.models.hf import HFBackend
+from groundtune.models.hf.backend import HFBackend
 from groundtune.models.weights import find_weights
 from groundtune.prompts import trained
 from groundtune.tune.packing import tokenise

@@ -7,7 +7,7 @@ import pytest
 
 from groundtune import stages
 from groundtune.config import load
-from groundtune.models.hf import HFBackend
+from groundtune.models.hf.backend import HFBackend
 from groundtune.project import Project
 from groundtune.report import ReportContext, html, markdown
 from groundtune.report.terminal import terminal

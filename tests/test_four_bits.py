@@ -17,7 +17,7 @@ from groundtune import four_bits
 from groundtune.config import ModelTable, TuneTable
 from groundtune.errors import UserError
 from groundtune.models import load_backend
-from groundtune.models.hf import HFBackend
+from groundtune.models.hf.backend import HFBackend
 from groundtune.prompts import trained
 from groundtune.tune import memory
 from groundtune.tune.rows import Row

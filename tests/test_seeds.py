@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from groundtune import cli, stages
 from groundtune.config import load
 from groundtune.errors import UserError
-from groundtune.models.hf import HFBackend
+from groundtune.models.hf.backend import HFBackend
 from groundtune.project import Project
 from groundtune.types import Json
 from groundtune.workspace import read_jsonl

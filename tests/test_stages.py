@@ -14,7 +14,7 @@ import pytest
 from groundtune import cli, stages
 from groundtune.config import load
 from groundtune.errors import UserError
-from groundtune.models.hf import HFBackend
+from groundtune.models.hf.backend import HFBackend
 from groundtune.project import Project
 from groundtune.stages.data import test_examples as held_out
 from groundtune.stages.data import train_examples

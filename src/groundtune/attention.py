@@ -1,5 +1,5 @@
 """What our two attentions share: the one that trains (tune/attention.py) and the one that answers
-(models/hf_attention.py). Both stand in for transformers' own, and both are tried before they are used."""
+(models/hf/attention.py). Both stand in for transformers' own, and both are tried before they are used."""
 
 from __future__ import annotations
 

@@ -221,6 +221,13 @@ def test_one_group_leaves_it_undecided_and_says_why() -> None:
     assert got.qualities["hybrid"].low == 0
 
 
+def test_few_groups_are_said_and_many_are_not() -> None:
+    better = {"base": scored(0.3, 60, 1), "hybrid": scored(0.8, 60, 2)}
+    few, many = (verdict(better, groups=[str(i % count) for i in range(60)]) for count in (4, 20))
+    assert "The 60 examples are of only 4 groups" in text(few.reasons)
+    assert "groups" not in text(many.reasons)
+
+
 def test_alike_examples_of_a_group_make_it_less_sure() -> None:
     better = {"rag": [0.0, 1.0] * 30, "hybrid": [1.0, 1.0] * 20 + [0.0, 0.0] * 10}
     alone, grouped = verdict(better), verdict(better, groups=[str(i // 10) for i in range(60)])

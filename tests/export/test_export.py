@@ -16,7 +16,7 @@ from groundtune.errors import UserError, WorkFailed
 from groundtune.export import Format, gguf
 from groundtune.export.gguf import write_gguf
 from groundtune.export.merged import write_merged
-from groundtune.models.hf import HFBackend
+from groundtune.models.hf.backend import HFBackend
 from groundtune.project import Project
 from groundtune.prompts import trained
 from groundtune.stages import export_stage

@@ -13,7 +13,7 @@ from groundtune.export.llama import complete
 from groundtune.export.merged import write_merged
 from groundtune.export.modelfile import context_for, modelfile
 from groundtune.export.parity import ASKED, chosen, hold, insist
-from groundtune.models.hf import HFBackend
+from groundtune.models.hf.backend import HFBackend
 from groundtune.models.weights import find_weights
 from groundtune.prompts import Template, trained
 from groundtune.types import Answer, Example, Hit, Limits, Passage, Prompt, Record

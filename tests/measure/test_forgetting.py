@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from groundtune.general import measured_text, questions
 from groundtune.measure.forgetting import General, forgetting, general
-from groundtune.models.hf import HFBackend
+from groundtune.models.hf.backend import HFBackend
 from tests.tiny import OLD_NAME, Tiny, adapter
 
 pytestmark = OLD_NAME

@@ -17,10 +17,10 @@ from transformers import AddedToken, DynamicCache
 from groundtune.config import ModelTable
 from groundtune.errors import UserError
 from groundtune.models import load_backend
-from groundtune.models.hf import HFBackend
-from groundtune.models.hf_packed import Packed
-from groundtune.models.hf_padded import Padded
-from groundtune.models.hf_way import Way
+from groundtune.models.hf.backend import HFBackend
+from groundtune.models.hf.packed import Packed
+from groundtune.models.hf.padded import Padded
+from groundtune.models.hf.way import Way
 from groundtune.types import Completion, Generator, Limits, Message, Prompt
 from tests.tiny import CONTEXT, OLD_NAME, Tiny, adapter
 
@@ -79,7 +79,7 @@ def test_a_batch_holds_no_more_than_the_memory_for_its_keys_and_values(
         cache: Any = DynamicCache(config=model.config)
         model(torch.ones(1, 10, dtype=torch.long), past_key_values=cache)
     of_ten = sum(layer.keys.nbytes + layer.values.nbytes for layer in cache.layers)
-    monkeypatch.setattr("groundtune.models.hf.KEPT", 4 * of_ten)  # 40 tokens
+    monkeypatch.setattr("groundtune.models.hf.backend.KEPT", 4 * of_ten)  # 40 tokens
     ids = [[first] * length for first in (1, 2) for length in (8, 50, 9, 12, 1, 1, 1, 1, 1, 1, 1)]
 
     batches = list(way(backend).batches(ids, ([], None), Limits(2)))

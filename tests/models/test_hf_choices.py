@@ -8,9 +8,9 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from groundtune.models.hf import HFBackend
-from groundtune.models.hf_choices import Tokens, probabilities
-from groundtune.models.hf_decoding import read_prefix
+from groundtune.models.hf.backend import HFBackend
+from groundtune.models.hf.choices import Tokens, probabilities
+from groundtune.models.hf.decoding import read_prefix
 from groundtune.types import Limits, Message, Prompt
 from tests.tiny import Tiny
 

@@ -18,10 +18,10 @@ from transformers import (
 )
 
 from groundtune.attention import window
-from groundtune.models.hf import HFBackend
-from groundtune.models.hf_decoding import greedy, read_prefix, works_with
-from groundtune.models.hf_packed import Packed
-from groundtune.models.hf_padded import Padded
+from groundtune.models.hf.backend import HFBackend
+from groundtune.models.hf.decoding import greedy, read_prefix, works_with
+from groundtune.models.hf.packed import Packed
+from groundtune.models.hf.padded import Padded
 from groundtune.types import Limits, Message, Prompt
 from tests.tiny import Tiny
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from groundtune.models.hf import HFBackend
+from groundtune.models.hf.backend import HFBackend
 from tests.tiny import OLD_NAME, Tiny, adapter
 
 pytestmark = OLD_NAME

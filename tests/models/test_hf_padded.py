@@ -19,12 +19,12 @@ from transformers import (
     PreTrainedConfig,
 )
 
-from groundtune.models.hf import HFBackend
-from groundtune.models.hf_choices import Tokens
-from groundtune.models.hf_packed import Packed
-from groundtune.models.hf_padded import Padded
-from groundtune.models.hf_text import Said
-from groundtune.models.hf_way import Way
+from groundtune.models.hf.backend import HFBackend
+from groundtune.models.hf.choices import Tokens
+from groundtune.models.hf.packed import Packed
+from groundtune.models.hf.padded import Padded
+from groundtune.models.hf.text import Said
+from groundtune.models.hf.way import Way
 from groundtune.types import Limits, Message, Prompt
 from tests.tiny import Tiny
 

@@ -14,7 +14,7 @@ import torch
 from groundtune.config import ModelTable
 from groundtune.errors import UserError
 from groundtune.models import load_backend
-from groundtune.models.hf import HFBackend
+from groundtune.models.hf.backend import HFBackend
 from groundtune.models.vllm import Engine, VLLMBackend
 from groundtune.tokens import ids_of_words
 from groundtune.types import Limits, Message, Prompt

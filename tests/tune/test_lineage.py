@@ -6,7 +6,7 @@ import pytest
 
 from groundtune import stages
 from groundtune.config import load
-from groundtune.models.hf import HFBackend
+from groundtune.models.hf.backend import HFBackend
 from groundtune.project import Project
 from groundtune.prompts import trained
 from groundtune.stages.data import train_examples

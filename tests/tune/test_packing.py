@@ -18,7 +18,7 @@ from transformers import (
 
 from groundtune.config import TuneTable
 from groundtune.errors import UserError
-from groundtune.models.hf import HFBackend
+from groundtune.models.hf.backend import HFBackend
 from groundtune.prompts import trained
 from groundtune.tune import attention, memory
 from groundtune.tune.packing import Pack, Strip, Tokens, pack, steps, strip, tokenise

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from groundtune.config import TuneTable
-from groundtune.models.hf import HFBackend
+from groundtune.models.hf.backend import HFBackend
 from groundtune.prompts import trained
 from groundtune.tune.replay import replay_rows
 from groundtune.tune.rows import Row

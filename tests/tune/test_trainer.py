@@ -16,12 +16,13 @@ from safetensors.torch import load_file
 
 from groundtune.config import TuneTable
 from groundtune.errors import UserError, WorkFailed
-from groundtune.models.hf import HFBackend
+from groundtune.models.hf.backend import HFBackend
 from groundtune.prompts import trained
 from groundtune.tune.plan import Plan
 from groundtune.tune.replay import general_rows
 from groundtune.tune.rows import Row
-from groundtune.tune.trainer import State, Trained, Trainer
+from groundtune.tune.state import State, Trained
+from groundtune.tune.trainer import Trainer
 from groundtune.types import Limits, NoProgress
 from tests.processes import send, start, wait
 from tests.said import Said
@@ -151,7 +152,7 @@ def test_training_goes_on_in_the_number_format_that_it_was_begun_in_whatever_is_
     tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bf16: bool
 ) -> None:
     def job(faster: bool) -> Trainer:
-        monkeypatch.setattr("groundtune.tune.trainer.bf16_is_faster", lambda: faster)
+        monkeypatch.setattr("groundtune.tune.precision.bf16_is_faster", lambda: faster)
         return trainer(tiny.llama, rows(20), tmp_path / "adapter", minutes=5, batch=4, checkpoint_minutes=ALWAYS)
 
     first, precision = job(bf16), "bf16" if bf16 else "fp32"

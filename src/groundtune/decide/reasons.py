@@ -11,6 +11,7 @@ from groundtune.decide.choose import Choice, Gap, Results
 from groundtune.decide.compare import Quality
 from groundtune.decide.flips import break_even, write_count
 from groundtune.decide.limits import broken, limits_of
+from groundtune.stats import FEW_CLUSTERS
 
 FEW_EXAMPLES = 30
 POOR = 0.1  # a best mean under this is called poor, whoever has it
@@ -159,6 +160,11 @@ def _warnings(case: Case) -> list[str]:
         sentences.append("All examples belong to one group, which says nothing about others: ask about more documents.")
     elif n < FEW_EXAMPLES:
         sentences.append(f"Only {n} examples were asked: take any difference with care.")
+    elif case.clusters < FEW_CLUSTERS:
+        sentences.append(
+            f"The {n} examples are of only {case.clusters} groups, and those of a group are alike: the intervals allow "
+            "for that, the probability of being best does not quite. Ask about more documents."
+        )
     return sentences
 
 

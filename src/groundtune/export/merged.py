@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from groundtune.models.hf import HFBackend
+    from groundtune.models.hf.backend import HFBackend
 
 SENTENCEPIECE = "tokenizer.model"  # of older models; transformers does not save it again, llama.cpp reads it
 

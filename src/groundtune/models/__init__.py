@@ -40,7 +40,7 @@ def load_backend(table: ModelTable, key: str = "model") -> Backend:
         if table.bits:
             raise UserError(f'[{key}] engine = "vllm" answers without bits', 'leave bits out, or engine = "vllm"')
         return VLLMBackend(weights, table.name, threads=table.threads, batch=table.batch)
-    from groundtune.models.hf import HFBackend
+    from groundtune.models.hf.backend import HFBackend
 
     return HFBackend(weights, table.name, bits=table.bits, threads=table.threads, batch=table.batch)
 

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from groundtune.errors import UserError
-from groundtune.models.hf import BATCH, HFBackend, dtype
-from groundtune.models.hf_text import text_of
+from groundtune.models.hf.backend import BATCH, HFBackend, dtype
+from groundtune.models.hf.text import text_of
 from groundtune.tokens import ids_of_words
 from groundtune.types import Completion, Generator, Limits, Prompt
 from groundtune.workspace import read_json

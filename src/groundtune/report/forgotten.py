@@ -29,7 +29,7 @@ def forgotten_note(verdict: Json) -> str:
 
 def forgotten_sentences(verdict: Json) -> list[str]:
     """For each adapter how much it forgot, whether that is too much, what was done about it and what can be done."""
-    return [_sentence(one) for one in _all(verdict)]
+    return [forgotten_sentence(one) for one in _all(verdict)]
 
 
 def _all(verdict: Json) -> list[Json]:
@@ -55,7 +55,8 @@ def _row(name: str, one: Json) -> Row:
     )
 
 
-def _sentence(one: Json) -> str:
+def forgotten_sentence(one: Json) -> str:
+    """The same for one adapter, as it stands in the verdict."""
     kept = f"answers {one['right_after']} of {one['questions']} general questions rightly, {one['right_before']} before"
     said = f"{_WHICH[one['use']]} finds general text {one['ratio']:.2f} times as perplexing as the base, and {kept}"
     if one["replayed_from"] is not None:
@@ -63,9 +64,7 @@ def _sentence(one: Json) -> str:
         said += f"; after {done} of the steps it was becoming too much, so general text was replayed from there"
     if one["ratio"] <= one["most"]:
         return f"{said}."
-    return f"{said}. That is more than [tune] forget_most = {one['most']:g}: {advice(_replayed(one))}."
-
-
-def advice(replayed: bool) -> str:
-    """What a user can do where too much is forgotten. replayed: whether general text was among the rows."""
-    return "fewer [tune] epochs or a lower rate forget less" if replayed else "[tune] replay_share = 0.1 keeps more"
+    advice = "fewer [tune] epochs or a lower rate forget less"
+    if not _replayed(one):
+        advice = "[tune] replay_share = 0.1 keeps more"
+    return f"{said}. That is more than [tune] forget_most = {one['most']:g}: {advice}."

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import groundtune
 from groundtune.general import measured_text, questions
-from groundtune.measure.forgetting import Forgetting, General, forgetting, general
+from groundtune.measure.forgetting import General, forgetting, general
 from groundtune.models.backend import TunableBackend
 from groundtune.project import Project
 from groundtune.stages.build import weights_digest
@@ -21,17 +21,13 @@ def forgetting_stage(project: Project) -> list[Json]:
     when general text began to be replayed because too much was forgotten, else None.
     """
     made = project.workspace.last("tune").get("adapters", {}) if isinstance(project.backend, TunableBackend) else {}
-    return [_told(project, use, trainings[0]) for use, trainings in made.items()]
+    return [forgotten(project, use, trainings[0]) for use, trainings in made.items()]
 
 
-def forgotten(project: Project, adapter: str) -> Forgetting:
-    """What the adapter of this name forgot. The bare model and the adapter are each measured once."""
-    before, after = _general(project, None), _general(project, adapter)
-    return forgetting(before, after, project.config.decide.confidence)
-
-
-def _told(project: Project, use: str, training: Json) -> Json:
+def forgotten(project: Project, use: str, training: Json) -> Json:
+    """What the adapter of one training forgot. The bare model and the adapter are each measured once."""
     replaying = training["replaying"]
+    before, after = _general(project, None), _general(project, training["adapter"])
     return {
         "use": use,
         "adapter": training["adapter"],
@@ -39,7 +35,7 @@ def _told(project: Project, use: str, training: Json) -> Json:
         "replayed_from": None if replaying is None else replaying / training["steps"],
         "held_out": min(training["held_out"], default=None),
         "most": project.config.tune.forget_most,
-        **forgotten(project, training["adapter"]).to_json(),
+        **forgetting(before, after, project.config.decide.confidence).to_json(),
     }
 
 

@@ -15,7 +15,7 @@ from groundtune.general import replayed_text
 from groundtune.models.backend import TunableBackend
 from groundtune.project import Project
 from groundtune.prompts import trained
-from groundtune.report.forgotten import advice
+from groundtune.report.forgotten import forgotten_sentence
 from groundtune.stages.build import build_inputs, hidden_documents, rows, untunable
 from groundtune.stages.data import last_split, open_examples, train_examples, tuning_split
 from groundtune.stages.forgetting import forgotten
@@ -158,26 +158,15 @@ def _train(project: Project, lesson: _Lesson) -> Json:
         f"tuned{_for(use)} in {training.seconds / 60:.1f} minutes on {training.plan.rows:,} rows, "
         f"{training.steps:,} steps; loss {training.loss:.3f}{_held_out(training.held_out)}"
     )
-    if lesson.number == 0:
-        _say_forgotten(project, lesson, training.replaying)
-    return {
+    made = {
         "adapter": lesson.name,
         "mix": dict(_counts(learnt)),
         "settings": lesson.table.model_dump(mode="json"),
         **training.to_json(),
     }
-
-
-def _say_forgotten(project: Project, lesson: _Lesson, replaying: int | None) -> None:
-    """Measures what the adapter forgot and says it, with what can be done where that is too much."""
-    table, lost = lesson.table, forgotten(project, lesson.name)
-    project.progress.say(
-        f"forgotten{_for(lesson.use)}: general text is {lost.ratio:.2f} times as perplexing as before; general "
-        f"questions answered rightly: {lost.right_before} of {lost.questions} before, {lost.right_after} now"
-    )
-    if lost.ratio > table.forget_most:
-        replayed = bool(table.replay_share) or replaying is not None
-        project.progress.say(f"that is more than [tune] forget_most = {table.forget_most:g}: {advice(replayed)}")
+    if lesson.number == 0:
+        project.progress.say(forgotten_sentence(forgotten(project, use, made)))
+    return made
 
 
 def _material(project: Project, examples: Sequence[Example], *, decides: bool = False, write: bool = True) -> Material:

@@ -4,13 +4,14 @@ Pure functions. A row is an example, its cluster label says which others it is l
 differences of scores between -1 and 1.
 """
 
-from groundtune.stats.bootstrap import clustered_bootstrap, interval, probability_best
+from groundtune.stats.bootstrap import FEW_CLUSTERS, clustered_bootstrap, interval, probability_best
 from groundtune.stats.clusters import design_effect
 from groundtune.stats.permutation import holm, paired_p
 from groundtune.stats.power import LEAST_EFFECT, examples_needed, smallest_detectable
 from groundtune.stats.trainings import drawn_trainings, p_of_difference
 
 __all__ = [
+    "FEW_CLUSTERS",
     "LEAST_EFFECT",
     "clustered_bootstrap",
     "design_effect",

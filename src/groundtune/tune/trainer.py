@@ -6,23 +6,24 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from groundtune.config import TuneTable
 from groundtune.errors import UserError
-from groundtune.kernels import bf16_is_faster
 from groundtune.tune import memory
 from groundtune.tune.checkpoints import Checkpoints
 from groundtune.tune.lora import with_lora
 from groundtune.tune.packing import Pack, Tokens, pack, tokenise
 from groundtune.tune.plan import Plan, fit, tokens
 from groundtune.tune.plan import rows as rows_of
+from groundtune.tune.precision import in_format, natural_precision
 from groundtune.tune.reading import apart, can_be_packed, together
 from groundtune.tune.rows import Row
 from groundtune.tune.schedule import EVERY, Schedule
-from groundtune.types import Json, NoProgress, Progress, Prompt
+from groundtune.tune.state import State, Trained
+from groundtune.types import NoProgress, Progress, Prompt
 from groundtune.workspace import digest, read_json, write_json, writing
 
 if TYPE_CHECKING:
@@ -34,63 +35,8 @@ WARM_UP = 0.06  # of the steps
 TRIAL_STEPS = 3  # timed before training, to say in advance how long it will take
 LOOKS = 5  # how often the held-out rows are looked at, in the second half of training
 RATE_STEPS = 0.06  # of the steps are done at each learning rate that is tried, and no fewer than 4 steps
-PATIENCE = 2  # so many looks in a row that are worse than the best end it
 WATCHES = 8  # how often general text is looked at, until it is replayed
 WATCHED = 3  # one in so many of its rows, which is enough to tell times from tenths
-
-
-@dataclass(frozen=True, slots=True)
-class Trained:
-    """What was trained: the plan, the time it really took (all attempts together), and the loss over its last tenth.
-
-    rate: the highest learning rate; held_out: the loss on rows that were not learnt from, at each look; the adapter is
-    that of the best. Empty where there were none. replaying: the step from which on general text was replayed, where
-    that was needed.
-    """
-
-    plan: Plan
-    seconds: float
-    steps: int
-    loss: float
-    rate: float
-    held_out: tuple[float, ...] = ()
-    replaying: int | None = None
-
-    def to_json(self) -> Json:
-        return asdict(self)
-
-
-@dataclass(slots=True)
-class State:
-    """How far a training is."""
-
-    plan: Plan
-    step: int = 0
-    seconds: float = 0.0
-    rate: float = 0.0
-    trying: float = 0.0  # seconds of those that went into learning rates which were not chosen
-    losses: tuple[float, ...] = ()
-    held_out: tuple[float, ...] = ()
-    general: tuple[float, ...] = ()  # the loss on general text: before training, and at each watch
-    replaying: int | None = None  # the step from which on it is replayed
-
-    @classmethod
-    def of(cls, row: Json) -> State:
-        """What stands in a checkpoint."""
-        told = {one.name: row[one.name] for one in fields(cls)}
-        lists = {key: tuple(value) for key, value in told.items() if isinstance(value, list)}
-        return cls(**told | lists | {"plan": Plan(**row["plan"])})
-
-    @property
-    def perplexing(self) -> float:
-        """How many times as perplexing as before general text was at the last watch."""
-        return math.exp(self.general[-1] - self.general[0])
-
-    @property
-    def hopeless(self) -> bool:
-        """Whether the last looks were all worse than the best before them."""
-        last, before = self.held_out[-PATIENCE:], self.held_out[:-PATIENCE]
-        return bool(before) and min(last) > min(before)
 
 
 class Trainer:
@@ -129,8 +75,8 @@ class Trainer:
         self._inputs = digest([rows, deciding, general, table])
         self._checkpoints = Checkpoints(folder.with_name(f"{folder.name}-checkpoints"), self._inputs)
         begun = self._begun()
-        self._precision = begun.precision if begun else _natural_precision(model, table)
-        self._model = with_lora(_in_format(model, self._precision), table)
+        self._precision = begun.precision if begun else natural_precision(model, table)
+        self._model = with_lora(in_format(model, self._precision), table)
         self._rows = rows
         self._general_rows = general
         self._cut = sum(one.cut for one in learnt)
@@ -428,29 +374,6 @@ class Trainer:
         if row.pop("inputs", None) != self._inputs:
             return None
         return Trained(**{**row, "plan": Plan(**row["plan"]), "held_out": tuple(row["held_out"])})
-
-
-def _natural_precision(model: Any, table: TuneTable) -> str:
-    """The number format for the frozen weights of a new training: as loaded on a GPU or in 4 bits, else by the
-    settings, else what this processor multiplies fastest: a measurement, which may come out otherwise next time."""
-    import torch
-
-    if model.device.type == "cuda" or _packed_weights(model):
-        return "bf16" if model.dtype == torch.bfloat16 else "fp32"
-    if table.precision == "auto":
-        return "bf16" if bf16_is_faster() else "fp32"
-    return table.precision
-
-
-def _in_format(model: Any, precision: str) -> Any:
-    """The model with its frozen weights in this number format; those in 4 bits stay as they are."""
-    import torch
-
-    return model if _packed_weights(model) else model.to(torch.bfloat16 if precision == "bf16" else torch.float32)
-
-
-def _packed_weights(model: Any) -> bool:
-    return bool(getattr(model, "is_quantized", False))
 
 
 def copied(weights: dict[str, Any]) -> dict[str, Any]:

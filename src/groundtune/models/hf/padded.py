@@ -1,4 +1,4 @@
-"""Decoding by transformers' own `generate`, prompts padded to one length: for models that hf_packed.py cannot do."""
+"""Decoding by transformers' own `generate`, prompts padded to one length: for models that packed.py cannot do."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from groundtune.attention import window
-from groundtune.models.hf_choices import Tokens, Trie, shares
-from groundtune.models.hf_prefix import KeptPrefix
-from groundtune.models.hf_text import Said, text_of
-from groundtune.models.hf_way import Prefix, Way
+from groundtune.models.hf.choices import Tokens, Trie, shares
+from groundtune.models.hf.prefix import KeptPrefix
+from groundtune.models.hf.text import Said, text_of
+from groundtune.models.hf.way import Prefix, Way
 from groundtune.types import Limits
 
 if TYPE_CHECKING:
-    from groundtune.models.hf import HFBackend
+    from groundtune.models.hf.backend import HFBackend
 
 WASTE = 1.25  # a batch may hold so much more tokens than real ones
 Rows = list[list[int]]

@@ -1,4 +1,4 @@
-"""Decoding by a loop of our own (hf_decoding.py), prompts packed: two times as fast as `generate`, and more."""
+"""Decoding by a loop of our own (decoding.py), prompts packed: two times as fast as `generate`, and more."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from groundtune.models.hf_choices import Tokens, probabilities
-from groundtune.models.hf_decoding import greedy, read_prefix
-from groundtune.models.hf_prefix import KeptPrefix
-from groundtune.models.hf_text import Said, text_of
-from groundtune.models.hf_tree import Node
-from groundtune.models.hf_way import Prefix, Way
+from groundtune.models.hf.choices import Tokens, probabilities
+from groundtune.models.hf.decoding import greedy, read_prefix
+from groundtune.models.hf.prefix import KeptPrefix
+from groundtune.models.hf.text import Said, text_of
+from groundtune.models.hf.tree import Node
+from groundtune.models.hf.way import Prefix, Way
 from groundtune.types import Limits
 
 if TYPE_CHECKING:
-    from groundtune.models.hf import HFBackend
+    from groundtune.models.hf.backend import HFBackend
 
 
 class Packed(Way):

@@ -1,4 +1,4 @@
-"""Attention over a tree of prompts (hf_tree.py): to read it without padding, and to decode all its rows at once."""
+"""Attention over a tree of prompts (tree.py): to read it without padding, and to decode all its rows at once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import torch
 
 from groundtune.attention import QUERIES, forbidding, refuse_others, register, up_to_itself
-from groundtune.models.hf_tree import Node
+from groundtune.models.hf.tree import Node
 
 NAME = "groundtune_decoding"  # what transformers knows it by
 FORMAT = torch.float32  # of its scores

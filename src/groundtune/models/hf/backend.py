@@ -18,9 +18,9 @@ from groundtune import four_bits
 from groundtune.attention import window
 from groundtune.config import ModelTable
 from groundtune.errors import TooLongError, UserError
-from groundtune.models.hf_packed import Packed
-from groundtune.models.hf_padded import Padded
-from groundtune.models.hf_text import until_stop
+from groundtune.models.hf.packed import Packed
+from groundtune.models.hf.padded import Padded
+from groundtune.models.hf.text import until_stop
 from groundtune.types import Completion, Generator, Limits, Prompt
 
 BATCH = ModelTable().batch  # prompts that are answered together, at the most
@@ -108,8 +108,8 @@ class HFBackend:
         return self._ends[stops]
 
     def packs(self, model: Any, longest: int) -> bool:
-        """Whether prompts and answers of at most so many tokens can be read packed (hf_packed.py)."""
-        from groundtune.models.hf_decoding import works_with
+        """Whether prompts and answers of at most so many tokens can be read packed (packed.py)."""
+        from groundtune.models.hf.decoding import works_with
 
         with self.lock:
             if self._packs is None:
@@ -171,8 +171,8 @@ class HFBackend:
         return ids
 
     def losses(self, texts: Sequence[str], adapter: Path | None = None) -> list[list[float]]:
-        """For each text the negative log likelihood of its tokens, in nats (see hf_likelihood.py)."""
-        from groundtune.models.hf_likelihood import token_losses
+        """For each text the negative log likelihood of its tokens, in nats (see likelihood.py)."""
+        from groundtune.models.hf.likelihood import token_losses
 
         with self.using(adapter) as model:
             return token_losses(model, self.tokenizer, texts)
@@ -243,7 +243,7 @@ class HFBackend:
 
 
 class HFGenerator:
-    """Greedy decoding, many prompts together: packed (hf_packed.py) where the model can be read so, else padded.
+    """Greedy decoding, many prompts together: packed (packed.py) where the model can be read so, else padded.
 
     What all prompts of a call, or a lone one and the one before it, begin with (instructions, solved examples) is read
     once and its keys and values kept, for this generator alone: they belong to its adapter.

@@ -1,5 +1,5 @@
 """How probable each of some choices is as the reply to a prompt: they are read at once, as a trie behind the prompt
-where the model is packed (`probabilities`), else side by side (hf_padded.py).
+where the model is packed (`probabilities`), else side by side (padded.py).
 
 A choice's probability is that the reply begins with its tokens and with those of no longer choice. No end is asked for:
 how a model goes on behind a label says nothing about the label. First the prompts are read, then only the choices whose
@@ -16,8 +16,8 @@ from typing import Any
 
 import torch
 
-from groundtune.models.hf_decoding import at_work, read
-from groundtune.models.hf_tree import Node, tree
+from groundtune.models.hf.decoding import at_work, read
+from groundtune.models.hf.tree import Node, tree
 
 Tokens = tuple[int, ...]
 UNLIKELY = (

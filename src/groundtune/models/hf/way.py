@@ -6,13 +6,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from groundtune.models.hf_text import Said
+from groundtune.models.hf.text import Said
 from groundtune.tokens import ids_of_words
 from groundtune.types import Limits
 
 if TYPE_CHECKING:
-    from groundtune.models.hf import HFBackend
-    from groundtune.models.hf_choices import Tokens
+    from groundtune.models.hf.backend import HFBackend
+    from groundtune.models.hf.choices import Tokens
 
 Prefix = tuple[list[int], Any]  # the ids that rows begin with, and what came of reading them
 
@@ -63,7 +63,7 @@ class Way(ABC):
     def _shares(
         self, model: Any, ids: list[list[int]], choices: list[list[Tokens]], prefix: Prefix
     ) -> list[list[float]]:
-        """The probability of each row's choices, 1 in all (hf_choices.py)."""
+        """The probability of each row's choices, 1 in all (choices.py)."""
 
     def _choose(
         self, model: Any, ids: list[list[int]], choices: list[tuple[str, ...]], prefix: Prefix, streamer: Any

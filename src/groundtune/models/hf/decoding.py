@@ -13,8 +13,8 @@ from torch.overrides import TorchFunctionMode
 
 from groundtune import kernels
 from groundtune.attention import MISFITS, places_depend_on_length, trial
-from groundtune.models.hf_attention import Decoding, Reading, attending
-from groundtune.models.hf_tree import Node, tree
+from groundtune.models.hf.attention import Decoding, Reading, attending
+from groundtune.models.hf.tree import Node, tree
 
 STRIP = 2048  # tokens in a pass that reads: more need memory and gain nothing
 ASKED = 512  # of them, behind which all logits are wanted
