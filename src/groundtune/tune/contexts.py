@@ -52,7 +52,7 @@ def context_rows(
         strangers = [
             one for one in _allowed(list(lookers.values()), passages, material) if _in_vain(material, passages, one)
         ]
-        share = sum(rng.random() > table.gold_share for _ in sharing)
+        share = sum(rng.random() > table.gold_share for one in sharing if one.answers)  # others teach it anyway
         rows += [_row(material, one, passages, example.id, answer_of(one)) for one in sharing]
         rows += [_row(material, one, passages, example.id, ABSTENTION) for one in _sample(strangers, share, rng)]
     return rows

@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass, fields
 from groundtune.tune.plan import Plan
 from groundtune.types import Json
 
-PATIENCE = 2  # so many looks in a row that are worse than the best are enough
+PATIENCE = 2  # so many looks in a row that are hopeless are enough
+HOPELESS = 1.1  # times the best loss before; a few hundredths come and go, and are won back as the rate falls
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,6 @@ class State:
 
     @property
     def hopeless(self) -> bool:
-        """Whether the last looks were all worse than the best before them."""
+        """Whether the last looks were all much worse than the best before them."""
         last, before = self.held_out[-PATIENCE:], self.held_out[:-PATIENCE]
-        return bool(before) and min(last) > min(before)
+        return bool(before) and min(last) > HOPELESS * min(before)
