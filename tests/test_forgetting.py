@@ -42,7 +42,7 @@ def test_what_forgets_too_much_replays_general_text_and_all_reports_tell_of_it(t
     assert second["replaying"] is not None
     assert told["replayed_from"] == first["replaying"] / first["steps"]
     assert (told["adapter"], told["replay_share"]) == (first["adapter"], 0)
-    assert "that is more than [tune] forget_most = 0.01: fewer [tune] epochs" in project.progress  # type: ignore[operator]
+    assert "That is more than [tune] forget_most = 0.01: fewer [tune] epochs" in project.progress  # type: ignore[operator]
     assert json.loads(project.workspace.verdict.read_text())["forgetting"] == [told]
     for page in (html(verdict, {}, ReportContext()), markdown(verdict, ReportContext()), "\n".join(terminal(verdict))):
         assert "What tuning forgot" in page

@@ -30,7 +30,7 @@ def test_elsewhere_only_sentences_are_told_and_on_standard_error(capsys: pytest.
 def test_elsewhere_long_work_tells_now_and_then_how_far_it_is(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock = iter([0.0, 1.0, 31.0, 32.0, 62.0, 0.0, 40.0])
+    clock = iter([0.0, 1.0, 61.0, 62.0, 122.0, 0.0, 70.0])
     monkeypatch.setattr("groundtune.progress.time.monotonic", lambda: next(clock))
     progress = TerminalProgress()
     progress.start("measuring rag", 8)

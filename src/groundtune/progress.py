@@ -16,7 +16,7 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() or char in "\n\t" or category(char) == "Zs" else "?" for char in text)
 
 
-SILENCE = 30.0  # seconds after which a line tells how far the work is, where there is no terminal
+SILENCE = 60.0  # seconds after which a line tells how far the work is, where there is no terminal
 
 
 class TerminalProgress:
