@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import sys
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from groundtune.project import Project
 from groundtune.stages.data import test_examples as held_out
 from groundtune.stages.data import train_examples
 from groundtune.stages.synthesis import made_examples
-from groundtune.stages.tuning import _material, tuning_reader
+from groundtune.stages.tuning import _material, tune_inputs, tuning_reader
 from groundtune.tune.recipes import learn
 from groundtune.types import Json
 from groundtune.workspace import read_jsonl
@@ -143,6 +144,48 @@ def test_another_budget_trains_again_and_leaves_the_base_alone(mine: Path) -> No
     assert after >= {"done/tune.json", "records/tuned.jsonl", "records/hybrid.jsonl"}
     assert not after & {"done/prompts.json", "records/base.jsonl", "records/rag.jsonl"}
     assert not [name for name in after if name.startswith("index/words")]
+
+
+def test_an_adapter_that_was_removed_is_trained_anew(mine: Path) -> None:
+    adapters = mine.parent / ".groundtune" / "adapters"
+    before = {path.name for path in adapters.iterdir()}
+    shutil.rmtree(adapters)
+
+    run(mine)
+
+    assert {path.name for path in adapters.iterdir()} == before
+
+
+def test_what_decides_is_never_learnt_by_an_adapter_that_is_kept(done: Path) -> None:
+    config = load(done)
+    seeded = config.model_copy(update={"examples": config.examples.model_copy(update={"seed": 7})})
+
+    assert tune_inputs(Project(seeded)) != tune_inputs(Project(config))
+
+
+def test_the_model_that_was_trained_is_gone_before_another_one_is_loaded_to_see_what_it_forgot(
+    mine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine.write_text(mine.read_text().replace("epochs = 1", "epochs = 0.5"))
+    trained: list[weakref.ref[Any]] = []
+    fresh, losses = HFBackend.fresh, HFBackend.losses
+
+    def noted(backend: HFBackend) -> tuple[Any, Any]:
+        tokenizer, model = fresh(backend)
+        trained.append(weakref.ref(model))
+        return tokenizer, model
+
+    def alone(backend: HFBackend, *arguments: Any) -> list[list[float]]:
+        found = losses(backend, *arguments)
+        assert [model() for model in trained] == [None]
+        return found
+
+    monkeypatch.setattr(HFBackend, "fresh", noted)
+    monkeypatch.setattr(HFBackend, "losses", alone)
+
+    run(mine)
+
+    assert len(trained) == 1
 
 
 def test_another_language_of_the_words_makes_anew_all_that_rests_on_what_is_found(tiny: Tiny, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from groundtune.approach import Approach
 from groundtune.metrics import score
 from groundtune.metrics.words import stands_in, words
 from groundtune.prompts import CUES, Shot, show
+from groundtune.tune.lineage import MADE
 from groundtune.types import EVERYONE, Evidence, Example, Generator, Limits, Message, Passage, Prompt, Reader
 
 SHOTS = 4  # solved examples that show the writer what is asked about a passage, and how it is answered
@@ -95,8 +96,8 @@ def _parts(text: str) -> tuple[str, str]:
 
 def _example(passage: Passage, question: str, answer: str, number: int) -> Example:
     evidence = (Evidence(passage.document, passage.text),)
-    name = f"made/{passage.document}/{passage.start}/{number}"
-    return Example(name, "qa", question, (answer,), evidence, f"made/{passage.document}")
+    name = f"{MADE}{passage.document}/{passage.start}/{number}"
+    return Example(name, "qa", question, (answer,), evidence, f"{MADE}{passage.document}")
 
 
 def _checked(

@@ -138,6 +138,16 @@ def test_rows_within_a_window_are_packed(tiny: Tiny, tmp_path: Path) -> None:
     assert learn(trainer, trainer._packs)[0] == pytest.approx(one_by_one(trainer, trainer._packs)[0], rel=1e-4)
 
 
+def test_rows_that_were_cut_at_their_front_stand_alone() -> None:
+    whole = [Tokens([1, 2, 3, 9, n], 4) for n in (5, 6)]
+    cut = [Tokens([2, 3, 9, 5], 3, cut=True), Tokens([3, 9, 8, 5], 3, cut=True)]
+    strangers = [Tokens([7, 5], 1), Tokens([8, 5], 1)]
+
+    packs = pack([*(("a", one) for one in (*whole, *cut)), *(("b", one) for one in strangers)])
+
+    assert packs == [Pack(3, tuple(whole)), *(Pack(0, (one,)) for one in (*cut, *strangers))]
+
+
 def test_a_model_that_lora_cannot_tune_is_named_with_the_reason(tiny: Tiny, tmp_path: Path) -> None:
     recurrent = saved(FalconMambaConfig(**SMALL, state_size=4), tmp_path / "model", tiny)
 

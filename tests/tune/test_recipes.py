@@ -90,6 +90,8 @@ def test_every_example_is_learnt_once_from_what_was_retrieved_and_no_forbidden_p
     for row in rows:
         packs[row.pack].add(tuple(shown(row)))
     assert all(len(contexts) == 1 for contexts in packs.values())
+    asked = Counter(row.example for row in rows)
+    assert all(asked[one.id] == 1 for one in examples if not one.answers)  # they teach to abstain as they are
     if gold_share == 1:
         assert len(rows) == len(examples)
 
@@ -263,7 +265,8 @@ def test_each_recipe_makes_the_rows_that_it_stands_for() -> None:
 def test_separate_adapters_learn_what_their_approaches_are_asked() -> None:
     table = TuneTable(recipe="separate")
     assert uses(table, context=True, closed=True) == ("context", "closed")
-    assert uses(table, context=True, closed=False) == ("both",)
+    assert uses(table, context=True, closed=False) == ("context",)
+    assert uses(table, context=False, closed=True) == ("closed",)
     assert uses(TuneTable(), context=True, closed=True) == ("both",)
     assert kinds("separate", "context") == {"context": 6}
     assert kinds("separate", "closed") == {"closed": 6, "document": 5}

@@ -5,7 +5,7 @@ import random
 import signal
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from groundtune.config import TuneTable
 from groundtune.errors import UserError, WorkFailed
 from groundtune.models.hf.backend import HFBackend
 from groundtune.prompts import trained
+from groundtune.tune import memory
 from groundtune.tune.plan import Plan
 from groundtune.tune.replay import general_rows
 from groundtune.tune.rows import Row
@@ -267,8 +268,17 @@ def test_general_text_is_replayed_from_where_it_gets_too_perplexing_and_only_the
 
 @pytest.mark.parametrize(
     ("looks", "ends"),
-    [([], False), ([3, 2], False), ([3, 2, 1], False), ([2, 3, 1], False), ([1, 3, 2], True), ([3, 1, 2, 2], True)]
-    + [([1, 1.2, 1.09], False), ([1, 1.09, 1.2], False), ([1, 1.11, 1.11], True)],
+    [
+        ([], False),
+        ([3, 2], False),
+        ([3, 2, 1], False),
+        ([2, 3, 1], False),
+        ([1, 3, 2], True),
+        ([3, 1, 2, 2], True),
+        ([1, 1.2, 1.09], False),
+        ([1, 1.09, 1.2], False),
+        ([1, 1.11, 1.11], True),
+    ],
 )
 def test_training_ends_when_two_looks_in_a_row_are_clearly_worse_than_the_best(looks: list[float], ends: bool) -> None:
     assert State(Plan(1, 1, 1, 1, 1, 1), held_out=tuple(looks)).hopeless == ends
@@ -293,6 +303,22 @@ def test_less_memory_makes_strips_shorter_then_computes_activations_twice_then_i
     assert set(twice) == {False, True}
 
 
+def test_the_memory_counts_the_logits_of_every_token_that_the_loss_is_on(tiny: Tiny, tmp_path: Path) -> None:
+    words = "red lamp " * 60
+    asked, said = (
+        [Row(TEMPLATE.prompt(words), " yes", "closed", "a")],
+        [Row(TEMPLATE.prompt("a"), words, "document", "b")],
+    )
+    few, all_of_them = (trainer(tiny.llama, given, tmp_path / "adapter", epochs=1) for given in (asked, said))
+    (one,), (other,) = few._packs, all_of_them._packs
+    more = (other.answers - one.answers) * memory.LOGIT * few._model.config.vocab_size
+
+    difference = (all_of_them.plan().memory_gb - few.plan().memory_gb) * memory.BYTES
+
+    assert abs(other.length - one.length) < 20
+    assert difference == pytest.approx(more, rel=0.2)
+
+
 @pytest.mark.slow
 def test_the_time_budget_is_kept_and_what_it_leaves_out_is_said(tiny: Tiny, tmp_path: Path) -> None:
     job = trainer(tiny.llama, rows(60), tmp_path / "adapter", minutes=0.02, epochs=1000, batch=4)
@@ -310,12 +336,44 @@ def test_the_time_budget_is_kept_and_what_it_leaves_out_is_said(tiny: Tiny, tmp_
 
 @pytest.mark.parametrize("table", [{"minutes": 1e-6}, {"epochs": 0.01}])
 def test_the_smallest_budget_still_trains_a_step(tiny: Tiny, tmp_path: Path, table: dict[str, Any]) -> None:
-    job = trainer(tiny.llama, rows(20), tmp_path / "adapter", **table)
+    job = trainer(tiny.llama, rows(20), tmp_path / "adapter", general=general_rows(GENERAL), **table)
 
     plan = job.plan()
 
     assert plan.steps == 1
     assert job.train(plan).steps == 1
+
+
+def test_a_training_that_runs_out_of_time_still_looks_at_its_last_step(tiny: Tiny, tmp_path: Path) -> None:
+    job = trainer(tiny.llama, rows(20), tmp_path / "adapter", rows(16)[:8], epochs=3, minutes=1e-5)
+
+    done = job.train(replace(job.plan(), steps=20))
+
+    assert done.steps == 1
+    assert len(done.held_out) == 1
+
+
+def test_learning_rates_that_there_is_no_time_for_are_said_and_not_tried(tiny: Tiny, tmp_path: Path) -> None:
+    rates, said = [2e-4, 1e-3], Said()
+    job = trainer(
+        tiny.llama, rows(40), tmp_path / "adapter", rows(16)[:8], epochs=3, batch=4, minutes=1e-5, try_rates=rates
+    )
+
+    done = job.train(replace(job.plan(), steps=30), said)
+
+    assert done.rate == 2e-4
+    assert "[tune] minutes = 1e-05 leaves no time to try the rate 0.001" in said
+    assert done.steps == 4
+
+
+def test_the_plan_leaves_time_for_the_learning_rates_that_are_tried(tiny: Tiny, tmp_path: Path) -> None:
+    def plan(rates: list[float]) -> Plan:
+        job = trainer(tiny.llama, rows(400), tmp_path / "adapter", rows(16)[:8], minutes=0.02, try_rates=rates)
+        return job.plan()
+
+    one, many = plan([1e-3]), plan([1e-3] * 6)
+
+    assert many.steps < one.steps * many.tokens_per_second / one.tokens_per_second
 
 
 @pytest.mark.slow

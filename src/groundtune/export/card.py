@@ -11,7 +11,7 @@ from groundtune.export.origin import Origin
 from groundtune.export.parity import Held
 from groundtune.export.usage import usage
 from groundtune.progress import printable
-from groundtune.tune.lineage import LINEAGE, documents_of
+from groundtune.tune.lineage import LINEAGE, MADE, documents_of
 
 SETTINGS = ("recipe", "rank", "rate", "epochs", "minutes", "batch", "gold_share", "alone_share", "closed_share",
             "documents_share", "seed")  # fmt: skip
@@ -89,10 +89,12 @@ def _held(origin: Origin, form: Format, held: Held) -> str:
 def _data(origin: Origin) -> str:
     mix = ", ".join(f"{n:,} {kind}" for kind, n in Counter(line["kind"] for line in origin.lineage).items())
     examples = {line["example"] for line in origin.lineage} - {""}
+    made = {example for example in examples if example.startswith(MADE)}
+    written = f", {len(made):,} questions made from documents" if made else ""
     return (
         f"{len(origin.lineage):,} training rows ({mix}), {origin.training['plan']['tokens']:,} tokens, from "
-        f"{len(examples):,} of {origin.train:,} train examples and {len(documents_of(origin.lineage)):,} documents. "
-        "The questions of the test are not among them."
+        f"{len(examples - made):,} of {origin.train:,} train examples{written} and "
+        f"{len(documents_of(origin.lineage)):,} documents. The questions of the test are not among them."
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from groundtune.errors import WorkFailed
+from groundtune.examples.spread import spread
 from groundtune.types import Json, Record
 
 ASKED = 8  # questions of the test
@@ -50,8 +51,7 @@ def chosen(records: Sequence[Record], searches: bool) -> list[Record]:
     searches: whether the approach has a retriever. Where it found nothing for a short question, no model was asked.
     """
     asked = [one for one in records if not searches or one.answer.hits or one.example.task != "qa"]
-    step = max(1, len(asked) // ASKED)
-    return asked[::step][:ASKED]
+    return spread(asked, ASKED)
 
 
 def hold(records: Sequence[Record], said: Sequence[str]) -> Held:

@@ -29,6 +29,10 @@ class TunableBackend(Backend, Protocol):
         """For each text the negative log likelihood of its tokens, by the bare model or the one with an adapter."""
         ...
 
+    def let_go(self) -> None:
+        """Frees the memory of the weights that are kept; they are read again when they are next needed."""
+        ...
+
     def render(self, prompt: Prompt) -> str:
         """The text that the model reads for a prompt."""
         ...

@@ -63,9 +63,11 @@ def export_stage(
     training = _training(project, name)
     built = approach(project, name)
     origin = _origin(project, built, training)
-    records = chosen(read_records(project.workspace.records(name)), searches=origin.k > 0)
+    everything = read_records(project.workspace.records(name))
+    records = chosen(everything, searches=origin.k > 0)
+    longest = max((one.answer.prompt_tokens for one in everything), default=0) + built.max_tokens
     with writing(folder, ELSEWHERE) as aside:
-        said = _write(project, built, origin, records, aside, form, numbers or "f16")
+        said = _write(project, built, origin, records, aside, form, numbers or "f16", longest)
         held = hold(records, said)
         insist(held, _way_out(form, numbers))
         shutil.copyfile(_adapter(project, origin) / LINEAGE, aside / LINEAGE)
@@ -84,8 +86,12 @@ def _write(
     folder: Path,
     form: Format,
     numbers: Numbers,
+    longest: int,
 ) -> list[str]:
-    """Writes the export's weights and what belongs to them, and asks it for each record's answer."""
+    """Writes the export's weights and what belongs to them, and asks it for each record's answer.
+
+    longest: tokens of the longest prompt that was measured, with its answer.
+    """
     backend: Any = project.backend
     adapter = _adapter(project, origin)
     if form == "adapter":
@@ -103,7 +109,6 @@ def _write(
     project.progress.say("converting to GGUF")
     write_gguf(merged, folder / GGUF, numbers, f"{project.title} {origin.approach}")
     shutil.rmtree(merged)
-    longest = max((one.answer.prompt_tokens for one in records), default=0) + built.max_tokens
     context = context_for(longest, backend.room)
     text = modelfile(origin.template, origin.limits, context, GGUF, passages=origin.k > 0)
     write_text(folder / MODELFILE, text)

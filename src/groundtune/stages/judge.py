@@ -13,6 +13,7 @@ from groundtune.decide import Facts, cost_per_1000, decide, smallest_visible_dif
 from groundtune.decide.compare import quality_metric
 from groundtune.decide.limits import limits_of
 from groundtune.errors import UserError
+from groundtune.examples.spread import spread
 from groundtune.measure.records import measure, read_records
 from groundtune.measure.resources import latencies, peak_memory_mb, reset_peak_memory
 from groundtune.project import Project
@@ -67,9 +68,10 @@ def _measure(project: Project, name: str, training: int, test: Sequence[Example]
     reset_peak_memory()
     records = measure(built, test, project.workspace.records(name, training), run, project.progress)
     took: Json = {"of": digest(made_for(project, name, training)), "asked": how_asked(project, name)}
+    timed = spread(test, project.config.measure.latency_on)
     if training == 0:  # the others take as much, and this is the one that will be served
         took |= {
-            "latency_ms": latencies(built, _spread(test, project.config.measure.latency_on), project.progress),
+            "latency_ms": latencies(built, [example.question for example in timed], project.progress),
             "peak_memory_mb": peak_memory_mb(),
             "tokens": fmean(r.answer.prompt_tokens + r.answer.completion_tokens for r in records),
         }
@@ -255,8 +257,3 @@ def _prompt_choice(kind: str, chosen: Json) -> PromptChoice:
     prompt = template.prompt("…", [] if kind == "context" else None)
     text = "\n\n".join(message.content for message in prompt.messages)
     return PromptChoice(f"base, {kind}", template.name, chosen["scores"], chosen["n"], text)
-
-
-def _spread(examples: Sequence[Example], n: int) -> list[str]:
-    step = max(1, len(examples) // n)
-    return [example.question for example in examples[::step][:n]]

@@ -13,6 +13,7 @@ from typing import TypeVar
 from groundtune.approach import Approach
 from groundtune.errors import UserError
 from groundtune.examples.store import from_row, to_row
+from groundtune.models.backend import TunableBackend
 from groundtune.project import Project
 from groundtune.stages.build import (
     build_inputs,
@@ -166,6 +167,8 @@ def _kept(
             append_jsonl(path, [{"inputs": inputs, "result": results[-1]}])
         project.progress.advance(min(AT_ONCE, len(items) - start))
     project.progress.finish()
+    if isinstance(project.writer, TunableBackend):
+        project.writer.let_go()  # before a model is trained
     return results
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from groundtune.cases import holds_evidence, same_question
@@ -46,7 +47,7 @@ def tune_stage(project: Project, *, plan_only: bool = False) -> Json | None:
     if not isinstance(project.backend, TunableBackend) or not rows(project, "tuned"):
         return None
     inputs = tune_inputs(project)
-    adapters: dict[str, list[Json]] = (project.workspace.done("tune", inputs) or {}).get("adapters", {})
+    adapters = _there(project, inputs)
     seeds = project.config.tune.seeds
     complete = bool(adapters) and all(len(trainings) >= seeds for trainings in adapters.values())
     if (reason := kept_out(project)) and (plan_only or not complete):
@@ -62,10 +63,22 @@ def tune_stage(project: Project, *, plan_only: bool = False) -> Json | None:
             project.progress.say(f"that is one of {len(lessons)} trainings, one after the other")
         return {**asdict(plan), "trainings": len(lessons)}
     for lesson in lessons:
-        adapters.setdefault(lesson.use, []).append(_train(project, lesson))
+        made = _train(project, lesson)
+        adapters.setdefault(lesson.use, []).append(made)
+        if lesson.number == 0:  # and the model that was trained is let go
+            project.progress.say(forgotten_sentence(forgotten(project, lesson.use, made)))
     result: Json = {"adapters": adapters}
     project.workspace.finish("tune", inputs, result)
     return result
+
+
+def _there(project: Project, inputs: str) -> dict[str, list[Json]]:
+    """The trainings that earlier runs did from the same inputs, as far as their adapters are still there."""
+    made: dict[str, list[Json]] = (project.workspace.done("tune", inputs) or {}).get("adapters", {})
+    return {
+        use: list(takewhile(lambda one: project.workspace.adapter(one["adapter"]).is_dir(), trainings))
+        for use, trainings in made.items()
+    }
 
 
 def tune_inputs(project: Project) -> str:
@@ -75,7 +88,8 @@ def tune_inputs(project: Project) -> str:
     table = config.tune
     writer = config.writer if table.recipe in ("documents", "facts") else None
     settings = table.model_dump(exclude={"seeds"})
-    return digest([build_inputs(project), settings, writer, config.question, sorted(hidden_documents(project)), kinds])
+    asked = [config.question, sorted(hidden_documents(project)), config.examples.seed]  # which parts what decides
+    return digest([build_inputs(project), settings, writer, asked, kinds])
 
 
 def tuning_reader(project: Project) -> Reader:
@@ -136,10 +150,10 @@ def _trainer(project: Project, lesson: _Lesson) -> tuple[Use, Trainer, list[Row]
     learnt = learn(lesson.given, lesson.table, lesson.use)
     held_out = deciding(lesson.held_out, lesson.table, lesson.use)
     if len(lesson.table.try_rates) > 1 and not held_out:
-        project.progress.say(
-            "[tune] try_rates: too few train examples to hold some out and choose by them; "
-            f"rate = {lesson.table.rate:g} is used"
-        )
+        why = "short answers without passages choose none"
+        if not lesson.held_out.examples:
+            why = "too few train examples to hold some out and choose by them"
+        project.progress.say(f"[tune] try_rates: {why}; rate = {lesson.table.rate:g} is used")
     backend: Any = project.backend
     tokenizer, model = backend.fresh()
     folder = project.workspace.adapter(lesson.name)
@@ -158,15 +172,12 @@ def _train(project: Project, lesson: _Lesson) -> Json:
         f"tuned{_for(use)} in {training.seconds / 60:.1f} minutes on {training.plan.rows:,} rows, "
         f"{training.steps:,} steps; loss {training.loss:.3f}{_held_out(training.held_out)}"
     )
-    made = {
+    return {
         "adapter": lesson.name,
         "mix": dict(_counts(learnt)),
         "settings": lesson.table.model_dump(mode="json"),
         **training.to_json(),
     }
-    if lesson.number == 0:
-        project.progress.say(forgotten_sentence(forgotten(project, use, made)))
-    return made
 
 
 def _material(project: Project, examples: Sequence[Example], *, decides: bool = False, write: bool = True) -> Material:

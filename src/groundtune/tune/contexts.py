@@ -94,13 +94,15 @@ def _sample(examples: list[Example], most: int, rng: random.Random) -> list[Exam
 
 
 def _in_vain(material: Material, passages: list[Passage], example: Example) -> bool:
-    """Whether the answer stands in none of the passages, neither its evidence nor its very words.
+    """Whether there is an answer that stands in none of the passages, neither its evidence nor its very words.
 
     Never so for labels and longer texts: their answers stand in no passage anyway.
     """
+    if example.task != "qa" or not example.answers:
+        return False
     texts = [passage.text.lower() for passage in passages]
     said = any(answer.lower() in text for answer in example.answers for text in texts)
-    return example.task == "qa" and not said and not any(material.holds(passage, example) for passage in passages)
+    return not said and not any(material.holds(passage, example) for passage in passages)
 
 
 def _row(material: Material, example: Example, passages: list[Passage], pack: str, answer: str) -> Row:

@@ -9,6 +9,7 @@ from groundtune.tune.rows import Row
 from groundtune.types import Example, Json
 from groundtune.workspace import write_jsonl
 
+MADE = "made/"  # begins the ids of examples that a model made from documents
 LINEAGE = "lineage.jsonl"  # in the adapter's folder, and in every export of it
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -10,9 +11,42 @@ import torch
 from torch.utils.checkpoint import checkpoint
 
 from groundtune import four_bits
+from groundtune.tune.packing import Pack
 
 BYTES = 1e9  # of a gigabyte
 STATES = 3  # of a trained weight besides itself: its gradient and AdamW's two
+KEPT = 4  # bytes of a logit that are kept for the backward pass, as a log-probability
+LOGIT = 12  # bytes of one at the worst: that, its gradient, and what the model computed
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Bytes that it takes to learn from packs: for a token, and besides for one that the loss is on, which has logits.
+
+    Of documents and general text that is nearly every token, of answers few.
+    """
+
+    token: float = 0.0
+    answer: float = 0.0
+
+    def of(self, packs: Sequence[Pack]) -> float:
+        """Bytes of packs that go through the model together."""
+        return sum(self.token * one.length + self.answer * one.answers for one in packs)
+
+
+def cost(loss: Callable[[], torch.Tensor], one: Pack, model: Any) -> Cost:
+    """What packs like this one take; loss: that of this one."""
+    words = model.config.get_text_config().vocab_size
+    activations = kept_for_backward(loss, model) - KEPT * words * one.answers
+    return Cost(max(0, activations) / one.length, LOGIT * words)
+
+
+def cost_computed_twice(loss: Callable[[], torch.Tensor], one: Pack, model: Any) -> Cost:
+    """The same with activations that are computed twice, as they will be from now on: those of one layer at a time."""
+    once = cost(loss, one, model)
+    layers = compute_twice(model.get_base_model())
+    twice = cost(loss, one, model)
+    return replace(twice, token=twice.token + once.token / max(1, layers))
 
 
 def kept_for_backward(loss: Callable[[], torch.Tensor], model: Any) -> int:
@@ -39,14 +73,17 @@ def held(model: Any) -> int:
     return int(weights + STATES * sum(tensor.nbytes for tensor in trained))
 
 
-def compute_twice(model: Any) -> None:
+def compute_twice(model: Any) -> int:
     """Gradient checkpointing (Chen et al. 2016): of each layer only its input is kept, the rest is computed again.
+
+    Gives the number of layers.
 
     transformers would do so in training mode alone, in which many layers drop out what they compute by a flag of their
     own, so that the same rows would give other losses.
     """
     from transformers.modeling_layers import GradientCheckpointingLayer
 
-    for layer in model.modules():
-        if isinstance(layer, GradientCheckpointingLayer):
-            layer.forward = partial(checkpoint, layer.forward, use_reentrant=False)
+    layers = [layer for layer in model.modules() if isinstance(layer, GradientCheckpointingLayer)]
+    for layer in layers:
+        layer.forward = partial(checkpoint, layer.forward, use_reentrant=False)
+    return len(layers)

@@ -64,11 +64,18 @@ def tokenise(row: Row, render: Callable[[Any], str], tokenizer: Any, most: int) 
 
 
 def pack(rows: Sequence[tuple[str, Tokens]]) -> list[Pack]:
-    """Packs of the rows that carry the same key, in the order in which the keys come."""
-    by_key: dict[str, list[Tokens]] = {}
-    for key, tokens in rows:
-        by_key.setdefault(key, []).append(tokens)
-    return [Pack(_shared(members), tuple(members)) for members in by_key.values()]
+    """Packs of the rows that carry the same key, in the order in which the keys come.
+
+    Rows that do not begin alike stand alone: those that were cut at their front, each by as much as it had to be.
+    """
+    by_key: dict[str | int, list[Tokens]] = {}
+    for number, (key, tokens) in enumerate(rows):
+        by_key.setdefault(number if tokens.cut else key, []).append(tokens)
+    packs: list[Pack] = []
+    for members in by_key.values():
+        shared = _shared(members)
+        packs += [Pack(shared, tuple(members))] if shared else [Pack(0, (one,)) for one in members]
+    return packs
 
 
 def _shared(rows: list[Tokens]) -> int:

@@ -44,21 +44,19 @@ def fit(
     seconds: float,
     speed: float,
     reserved: float = 0.0,
-    in_vain: float = 0.0,
 ) -> Plan:
     """As many steps as fit into the rest of the minutes at this speed (tokens a second), one at the least.
 
-    `done` steps have taken `seconds`; `reserved`: seconds that are not for steps; `in_vain`: so many times the planned
-    tokens are computed besides (at learning rates that are tried). Done anew at every checkpoint, since a machine is
-    rarely as fast as a few trial steps said: so the rate comes down to zero just as the time runs out. Where all epochs
-    fit, the plan is all of them at any speed.
+    `done` steps have taken `seconds`; `reserved`: seconds that are not for steps. Done anew at every checkpoint, since
+    a machine is rarely as fast as a few trial steps said: so the rate comes down to zero just as the time runs out.
+    Where all epochs fit, the plan is all of them at any speed.
     """
-    room = (minutes * 60 * SAFETY - seconds - reserved) * speed / (1 + in_vain)
+    room = (minutes * 60 * SAFETY - seconds - reserved) * speed
     steps = done
     while steps < len(everything) and ((room := room - tokens([everything[steps]])) > 0 or steps == 0):
         steps += 1
     chosen = everything[:steps]
-    left = tokens(everything[done:steps]) / speed * (1 + in_vain)
+    left = tokens(everything[done:steps]) / speed
     return Plan(rows(chosen), rows(everything), tokens(chosen), steps, seconds + left + reserved, speed)
 
 

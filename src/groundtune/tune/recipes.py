@@ -19,9 +19,9 @@ Use = Literal["both", "context", "closed"]
 def uses(table: TuneTable, *, context: bool, closed: bool) -> tuple[Use, ...]:
     """The adapters that a recipe makes, by what they are for: one for all tuned approaches, or with "separate" one for
     those with the retriever and one for those without, as far as there are such approaches."""
-    if table.recipe == "separate" and context and closed:
-        return "context", "closed"
-    return ("both",)
+    if table.recipe != "separate":
+        return ("both",)
+    return (*(("context",) if context else ()), *(("closed",) if closed else ()))
 
 
 def learn(material: Material, table: TuneTable, use: Use = "both") -> list[Row]:

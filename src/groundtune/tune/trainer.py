@@ -35,6 +35,7 @@ WARM_UP = 0.06  # of the steps
 TRIAL_STEPS = 3  # timed before training, to say in advance how long it will take
 LOOKS = 5  # how often the held-out rows are looked at, in the second half of training
 RATE_STEPS = 0.06  # of the steps are done at each learning rate that is tried, and no fewer than 4 steps
+TRYING = 0.4  # of the minutes may go before another one is tried
 WATCHES = 8  # how often general text is looked at, until it is replayed
 WATCHED = 3  # one in so many of its rows, which is enough to tell times from tenths
 
@@ -71,21 +72,20 @@ class Trainer:
             return [tokenise(row, render, tokenizer, self.longest) for row in some]
 
         learnt, decide, replayed = read(rows), read(deciding), read(general)
+        self._rows = list(zip((*rows, *general), (*learnt, *replayed), strict=True))
         self._packable = can_be_packed(model, max(len(one.ids) for one in (*learnt, *decide, *replayed)))
         self._inputs = digest([rows, deciding, general, table])
         self._checkpoints = Checkpoints(folder.with_name(f"{folder.name}-checkpoints"), self._inputs)
         begun = self._begun()
         self._precision = begun.precision if begun else natural_precision(model, table)
         self._model = with_lora(in_format(model, self._precision), table)
-        self._rows = rows
-        self._general_rows = general
         self._cut = sum(one.cut for one in learnt)
-        self._keys = self._keys_of(rows)
-        self._packs = pack(list(zip(self._keys, learnt, strict=True)))
+        self._packs = pack(list(zip(self._keys_of(rows), learnt, strict=True)))
         self._deciding = pack(list(zip(self._keys_of(deciding), decide, strict=True)))
         self._general = [Pack(0, (one,)) for one in replayed]
         self._schedule = Schedule(self._packs, self._general, table)
         self._strip = max(STRIP, *(one.length for one in (*self._packs, *self._general)))
+        self._room, self._cost = math.inf, memory.Cost()  # bytes for what goes through the model together
 
     def _keys_of(self, rows: Sequence[Row]) -> list[str]:
         """Of each row the name of its pack: one of its own where rows cannot be packed."""
@@ -110,9 +110,11 @@ class Trainer:
             self._backward(packs)
         speed = tokens(sample) / (time.perf_counter() - began)
         self._model.zero_grad(set_to_none=True)
-        plan = fit(
-            everything, self._table.minutes, 0, 0.0, speed, self._looking(speed, 0, 0), self._rates_in_vain * RATE_STEPS
-        )
+        reserved = self._looking(speed, 0, 0)
+        plan = fit(everything, self._table.minutes, 0, 0.0, speed, reserved)
+        if self._rates_in_vain:
+            reserved += self._trying(speed, everything[: _rate_steps(plan)])
+            plan = fit(everything, self._table.minutes, 0, 0.0, speed, reserved)
         return replace(
             plan,
             memory_gb=gigabytes,
@@ -135,19 +137,21 @@ class Trainer:
         everything = self._schedule.steps(state.replaying)
         began = saved = time.perf_counter() - state.seconds
         _show(progress, state.plan, everything[: state.step])
+        looked = 0
         if self._general and not state.general:
             state.general = (self._mean_loss(self._watched),)
         if state.step == 0 and self._rates_in_vain:
-            optimizer = self._try_rates(state, everything, progress)
-        while state.step < state.plan.steps and time.perf_counter() - began < self._table.minutes * 60:
+            optimizer = self._try_rates(state, everything, began, progress)
+            state.seconds = time.perf_counter() - began
+            self._save(optimizer, state, best)
+        while state.step < state.plan.steps and (not state.step or self._has_time(began)):
             loss = self._step(optimizer, everything[state.step], state.step / state.plan.steps, state.rate)
             progress.advance(tokens([everything[state.step]]))
             if everything[state.step][0] not in self._general:
                 state.losses = (*state.losses, loss)
             state.step += 1
-            looked = self._looks_after(state)
-            if looked:
-                best = self._look(state, best)
+            if self._looks_after(state):
+                best, looked = self._look(state, best), state.step
                 if state.hopeless:
                     break
             state.seconds = time.perf_counter() - began
@@ -159,6 +163,8 @@ class Trainer:
                 self._replan(state, everything, progress)
                 self._save(optimizer, state, best)
         progress.finish()
+        if self._deciding and looked < state.step:  # time ran out before the last look
+            best = self._look(state, best)
         if best:
             self._model.load_state_dict(best, strict=False)
         return self._finish(state, everything, time.perf_counter() - began)
@@ -166,35 +172,34 @@ class Trainer:
     def learnt(self, steps: int, replaying: int | None = None) -> list[Row]:
         """The rows that a training of so many steps has learnt from: less than all where a budget ended it. replaying:
         the step from which on general text was among them."""
-        used = {id(one) for packs in self._schedule.steps(replaying)[:steps] for one in packs}
-        of_pack: dict[str, list[Row]] = {}
-        for key, row in zip(self._keys, self._rows, strict=True):
-            of_pack.setdefault(key, []).append(row)
-        packs = [*self._packs, *self._general]
-        groups = [*of_pack.values(), *([row] for row in self._general_rows)]
-        return [row for one, rows in zip(packs, groups, strict=True) if id(one) in used for row in rows]
+        done = self._schedule.steps(replaying)[:steps]
+        used = {id(tokens) for packs in done for one in packs for tokens in one.rows}
+        return [row for row, tokens in self._rows if id(tokens) in used]
 
     # ------------------------------------------------------------ budgets
+
+    def _has_time(self, began: float, share: float = 1.0) -> bool:
+        """Whether less than a share of the minutes has gone since training began."""
+        return time.perf_counter() - began < share * self._table.minutes * 60
 
     def _fit_memory(self, checkpointed: bool = False) -> tuple[float, bool]:
         """How many gigabytes training takes, and whether it computes activations twice to take no more than it may.
 
         What goes through the model together gets smaller first.
         """
+        packs = [*self._packs, *self._general]
+        longest = max(packs, key=lambda one: one.length)
+        measured = memory.cost_computed_twice if checkpointed else memory.cost
+        self._cost = measured(lambda: self._loss([longest]), longest, self._model)
+        budget, held = self._table.memory_gb, memory.held(self._model)
+        self._room = math.inf if budget is None else budget * memory.BYTES - held
+        alone = max(self._cost.of([one]) for one in packs)
+        if alone <= self._room:
+            steps = self._schedule.steps(replaying=0 if self._general else None)
+            most = max(self._cost.of(part) for step in steps for part in self._strips(step))
+            return (held + most) / memory.BYTES, checkpointed
         if checkpointed:
-            memory.compute_twice(self._model.get_base_model())
-        budget = self._table.memory_gb
-        longest = max([*self._packs, *self._general], key=lambda one: one.length)
-        held = memory.held(self._model)
-        activations = memory.kept_for_backward(lambda: self._loss([longest]), self._model)
-        if budget is None:
-            return (held + activations * self._strip / longest.length) / memory.BYTES, checkpointed
-        most = int((budget * memory.BYTES - held) / (activations / longest.length))
-        if most >= longest.length:
-            self._strip = min(self._strip, most)
-            return (held + activations * self._strip / longest.length) / memory.BYTES, checkpointed
-        if checkpointed:
-            need = (held + activations) / memory.BYTES
+            need = (held + alone) / memory.BYTES
             raise UserError(
                 f"[tune] memory_gb = {budget:g} is too little: the longest row alone takes {need:.2f} GB",
                 "allow more, or choose a smaller [retrieve] k, [index] passage_chars or [model]",
@@ -206,6 +211,10 @@ class Trainer:
         those that are done."""
         left = (LOOKS - looks) * tokens([self._deciding]) + (WATCHES - watches) * tokens([self._watched])
         return left / speed / 2
+
+    def _trying(self, speed: float, trial: list[list[Pack]]) -> float:
+        """Seconds that the learning rates take that are not chosen, with a look at held-out rows each."""
+        return self._rates_in_vain * (tokens(trial) + tokens([self._deciding]) / 2) / speed
 
     def _replan(self, state: State, everything: list[list[Pack]], progress: Progress) -> None:
         speed = tokens(everything[: state.step]) / (state.seconds - state.trying)
@@ -230,14 +239,16 @@ class Trainer:
         """Learning rates that will be tried and not chosen; without held-out rows nothing could choose."""
         return max(0, len(self._table.try_rates) - 1) if self._deciding else 0
 
-    def _try_rates(self, state: State, everything: list[list[Pack]], progress: Progress) -> Any:
+    def _try_rates(self, state: State, everything: list[list[Pack]], began: float, progress: Progress) -> Any:
         """Does the first steps at each learning rate and goes on with the best on held-out rows: the model and the
-        state are then as after its steps. Gives its optimiser."""
+        state are then as after its steps. Gives its optimiser. A slow machine tries fewer."""
         first = copied(self._weights())
-        steps = min(state.plan.steps, max(4, round(RATE_STEPS * state.plan.steps)))
-        began = time.perf_counter()
-        tried = []
+        steps, first_tried = _rate_steps(state.plan), time.perf_counter()
+        tried: list[tuple[float, float, tuple[float, ...], dict[str, Any], Any]] = []
         for rate in self._table.try_rates:
+            if tried and not self._has_time(began, TRYING):
+                progress.say(f"[tune] minutes = {self._table.minutes:g} leaves no time to try the rate {rate:g}")
+                continue
             self._model.load_state_dict(first, strict=False)
             optimizer = self._optimizer()
             losses = [self._step(optimizer, everything[n], n / state.plan.steps, rate) for n in range(steps)]
@@ -245,7 +256,7 @@ class Trainer:
         _, state.rate, state.losses, weights, optimizer = min(tried, key=lambda one: one[:2])
         self._model.load_state_dict(weights, strict=False)
         state.step = steps
-        state.trying = (time.perf_counter() - began) * (1 - 1 / len(tried))
+        state.trying = (time.perf_counter() - first_tried) * (1 - 1 / len(tried))
         said = ", ".join(f"{rate:g} {loss:.3f}" for loss, rate, *_ in tried)
         progress.say(f"learning rate {state.rate:g}: loss on held-out rows after {steps} steps at {said}")
         progress.advance(tokens(everything[:steps]))
@@ -273,11 +284,23 @@ class Trainer:
         """Adds a step's gradients strip by strip, so that memory does not grow with the step; gives its loss."""
         answers = sum(one.answers for one in packs)
         total = 0.0
-        for part in _strips(packs, self._strip):
+        for part in self._strips(packs):
             loss = self._loss(part) / answers
             loss.backward()  # type: ignore[no-untyped-call]
             total += float(loss.detach())
         return total
+
+    def _strips(self, packs: Sequence[Pack]) -> list[list[Pack]]:
+        """The packs in groups that go through the model together: of so many tokens as are fast and as there is memory
+        for, or of one pack."""
+        groups: list[list[Pack]] = []
+        for one in packs:
+            together = [*groups[-1], one] if groups else []
+            if groups and tokens([together]) <= self._strip and self._cost.of(together) <= self._room:
+                groups[-1].append(one)
+            else:
+                groups.append([one])
+        return groups
 
     def _loss(self, packs: Sequence[Pack]) -> torch.Tensor:
         """The sum of the cross-entropies of the answers' tokens; logits are computed there and nowhere else."""
@@ -324,7 +347,7 @@ class Trainer:
         import torch
 
         with torch.no_grad():
-            total = sum(float(self._loss(part)) for part in _strips(packs, self._strip))
+            total = sum(float(self._loss(part)) for part in self._strips(packs))
         return total / sum(one.answers for one in packs)
 
     def _trainable(self) -> list[Any]:
@@ -376,20 +399,14 @@ class Trainer:
         return Trained(**{**row, "plan": Plan(**row["plan"]), "held_out": tuple(row["held_out"])})
 
 
+def _rate_steps(plan: Plan) -> int:
+    """The steps at each learning rate that is tried."""
+    return min(plan.steps, max(4, round(RATE_STEPS * plan.steps)))
+
+
 def copied(weights: dict[str, Any]) -> dict[str, Any]:
     """Tensors that stay as they are while the originals are trained."""
     return {name: value.clone() for name, value in weights.items()}
-
-
-def _strips(packs: Sequence[Pack], most: int) -> list[list[Pack]]:
-    """The packs in groups of so many tokens at the most, or of one pack."""
-    groups: list[list[Pack]] = []
-    for one in packs:
-        if groups and sum(other.length for other in groups[-1]) + one.length <= most:
-            groups[-1].append(one)
-        else:
-            groups.append([one])
-    return groups
 
 
 def _show(progress: Progress, plan: Plan, done: list[list[Pack]]) -> None:

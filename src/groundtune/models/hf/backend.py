@@ -130,7 +130,7 @@ class HFBackend:
         """Frees the memory of the model that is kept; it is read again when it is next needed."""
         with self.lock:
             self._loaded = None
-            _clear_gpu()
+            _clear()
 
     def render(self, prompt: Prompt) -> str:
         """The text that the model reads for a prompt: in its chat template, or plain where there is none.
@@ -302,12 +302,12 @@ def _in_two(found: re.Match[str]) -> str:
     return f"{found[0][:first]} {found[0][first:]}"
 
 
-def _clear_gpu() -> None:
-    """Gives back what models that are let go have held there: PyTorch would keep it for itself, out of vLLM's reach."""
+def _clear() -> None:
+    """Gives back what models that are let go have held: on a GPU PyTorch would keep it, out of vLLM's reach."""
     import torch
 
+    gc.collect()  # models hold themselves, in circles
     if torch.cuda.is_available():
-        gc.collect()  # models hold themselves, in circles
         torch.cuda.empty_cache()
 
 
