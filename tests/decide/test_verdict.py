@@ -214,6 +214,19 @@ def test_everything_near_0_is_said() -> None:
     assert "None answers well: the best mean is 0.01 (base)" in text(got.reasons)
 
 
+@pytest.mark.parametrize(("right", "told"), [(20, True), (60, False)])
+def test_it_is_said_where_abstaining_from_all_questions_would_do_as_well(right: int, told: bool) -> None:
+    def asked(name: str, scores: Sequence[float]) -> list[list[Record]]:
+        given = rows(name, scores)
+        return [[*(replace(one, example=replace(one.example, answers=())) for one in given[:50]), *given[50:]]]
+
+    records = {"base": asked("base", [0.0] * 100), "rag": asked("rag", [1.0] * right + [0.0] * (100 - right))}
+    got = decide(records, FACTS, DecideTable(), question="knowledge", task="qa", run="r1")
+
+    sentence = "50 % of the questions have no answer, so abstaining from all questions would score 0.50"
+    assert (sentence in text(got.reasons)) == told
+
+
 def test_one_group_leaves_it_undecided_and_says_why() -> None:
     got = verdict({"base": [0.0] * 40, "hybrid": [1.0] * 40}, groups=["a"] * 40)
     assert got.undecided

@@ -117,7 +117,8 @@ def decide(
     )
     choice = choose(results, limits, table.smallest_difference)
     needed, by_tuning = _needed(scores, results, choice, table)
-    case = Case(results, quality, choice, table, len(set(scores.clusters)), needed, by_tuning)
+    unanswerable = fmean(not record.example.answers for record in next(iter(records.values()))[0])
+    case = Case(results, quality, choice, table, len(set(scores.clusters)), needed, by_tuning, unanswerable)
     return Verdict(
         question=question,
         task=task,
