@@ -22,12 +22,14 @@ from benchmarks.pairs import above, compared
 from groundtune import stages
 from groundtune.cases import holds_evidence
 from groundtune.config import parse
+from groundtune.decide.compare import cluster_of
 from groundtune.measure.records import read_records
 from groundtune.metrics import score, summary
 from groundtune.progress import TerminalProgress
 from groundtune.project import Project
 from groundtune.report.terminal import terminal
 from groundtune.stages.data import test_examples
+from groundtune.stats import clustered_bootstrap, interval
 from groundtune.types import EVERYONE, Example, Hit, Json, Passage, Reader, Record
 from groundtune.workspace import read_jsonl
 
@@ -78,6 +80,7 @@ def main() -> None:
         "f1": found["scores"],
         "pairs": found["pairs"],
         "selective": {name: selective(rows) for name, rows in records.items()},
+        "above_always": above_always(records["hybrid"]),
         "verdict": verdict,
     }
     if given.json:
@@ -148,6 +151,14 @@ def selective(records: Sequence[Record]) -> Json:
     return {"never_at_most": never, "always": always, **told}
 
 
+def above_always(records: Sequence[Record]) -> Json:
+    """How far an approach is above abstaining from every question, paired, with a 95 % interval."""
+    values = [record.scores["f1"] - float(not record.example.answers) for record in records]
+    clusters = [cluster_of(record.example) for record in records]
+    low, high = interval(clustered_bootstrap(values, clusters)[:, 0], values, clusters, 0.95, (-1.0, 1.0))
+    return {"difference": fmean(values), "low": low, "high": high}
+
+
 def tell(result: Json) -> None:
     """The figures as a table."""
     print(f"\n{result['articles_held_out']} articles held out; {result['training_minutes']} minutes of training\n")
@@ -159,6 +170,8 @@ def tell(result: Json) -> None:
     for pair in result["pairs"]:
         one = above("hybrid", pair)
         print(f"| hybrid above {one.other} | {one.difference:+.3f} | {one.low:+.3f} to {one.high:+.3f} |")
+    one = result["above_always"]
+    print(f"| hybrid above always abstaining | {one['difference']:+.3f} | {one['low']:+.3f} to {one['high']:+.3f} |")
     columns = list(next(iter(result["selective"].values())))
     print(f"\n| abstaining | {' | '.join(columns)} |\n|{'---|' * (1 + len(columns))}")
     for name, one in result["selective"].items():
