@@ -17,7 +17,7 @@ FILES = sorted(file for file in ROOT.rglob("*.py") if file.parent != ROOT or not
 FLOORS = [
     {"types", "errors"},
     {"config", "plug", "workspace", "execute", "prompts", "progress", "times", "tokens", "kernels", "four_bits"}
-    | {"attention"},
+    | {"attention", "heap"},
     {"sources", "parse", "index", "retrieve", "models", "examples", "tune", "metrics", "stats", "demo"}
     | {"general", "calibration"},
     {"approach", "cases"},

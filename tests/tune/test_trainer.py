@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 
 from groundtune.config import TuneTable
 from groundtune.errors import UserError, WorkFailed
+from groundtune.measure.resources import peak_memory_mb, reset_peak_memory
 from groundtune.models.hf.backend import HFBackend
 from groundtune.prompts import trained
 from groundtune.tune import memory
@@ -284,6 +285,14 @@ def test_training_ends_when_two_looks_in_a_row_are_clearly_worse_than_the_best(l
     assert State(Plan(1, 1, 1, 1, 1, 1), held_out=tuple(looks)).hopeless == ends
 
 
+@pytest.fixture
+def empty_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if the process held nothing but the model that is trained."""
+    monkeypatch.setattr("groundtune.heap.in_use", lambda: 0)
+    monkeypatch.setattr(memory, "LIBRARIES", 0)
+
+
+@pytest.mark.usefixtures("empty_process")
 def test_less_memory_makes_strips_shorter_then_computes_activations_twice_then_is_refused(
     tiny: Tiny, tmp_path: Path
 ) -> None:
@@ -293,7 +302,7 @@ def test_less_memory_makes_strips_shorter_then_computes_activations_twice_then_i
         return trainer(tiny.llama, learnt, tmp_path / "adapter", epochs=1, **table).plan()
 
     budget, plans = plan().memory_gb, []
-    with pytest.raises(UserError, match=r"\[tune\] memory_gb = .* is too little: the longest row alone takes"):
+    with pytest.raises(UserError, match=r"\[tune\] memory_gb = .* is too little: with the longest row alone the"):
         while budget := 0.8 * budget:
             plans.append(plan(memory_gb=budget))
             assert plans[-1].memory_gb <= budget
@@ -303,6 +312,7 @@ def test_less_memory_makes_strips_shorter_then_computes_activations_twice_then_i
     assert set(twice) == {False, True}
 
 
+@pytest.mark.usefixtures("empty_process")
 def test_the_memory_counts_the_logits_of_every_token_that_the_loss_is_on(tiny: Tiny, tmp_path: Path) -> None:
     words = "red lamp " * 60
     asked, said = (
@@ -311,12 +321,23 @@ def test_the_memory_counts_the_logits_of_every_token_that_the_loss_is_on(tiny: T
     )
     few, all_of_them = (trainer(tiny.llama, given, tmp_path / "adapter", epochs=1) for given in (asked, said))
     (one,), (other,) = few._packs, all_of_them._packs
-    more = (other.answers - one.answers) * memory.LOGIT * few._model.config.vocab_size
+    more = (other.answers - one.answers) * memory.MARGIN * memory.LOGIT * few._model.config.vocab_size
 
     difference = (all_of_them.plan().memory_gb - few.plan().memory_gb) * memory.BYTES
 
     assert abs(other.length - one.length) < 20
     assert difference == pytest.approx(more, rel=0.2)
+
+
+def test_the_process_takes_no_more_memory_than_was_planned(tiny: Tiny, tmp_path: Path) -> None:
+    learnt = [Row(TEMPLATE.prompt("red lamp " * n), " yes " * n, "closed", f"{n}") for n in range(100, 300)]
+    job = trainer(tiny.llama, learnt, tmp_path / "adapter", epochs=0.2)
+    plan = job.plan()
+    reset_peak_memory()
+
+    job.train(plan)
+
+    assert 0.8 * plan.memory_gb < peak_memory_mb() / 1000 < plan.memory_gb
 
 
 @pytest.mark.slow

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import ctypes
-import gc
 import resource
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from groundtune.approach import Approach
+from groundtune.heap import give_back
 from groundtune.types import NoProgress, Progress
 
 
@@ -35,9 +33,7 @@ def reset_peak_memory() -> None:
 
     What was freed but is still held by the C library (after training, gigabytes) is given back first.
     """
-    gc.collect()
-    with suppress(OSError, AttributeError):  # another C library than glibc
-        ctypes.CDLL("libc.so.6").malloc_trim(0)
+    give_back()
     try:
         Path("/proc/self/clear_refs").write_text("5")
     except OSError:

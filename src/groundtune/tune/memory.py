@@ -10,13 +10,15 @@ from typing import Any
 import torch
 from torch.utils.checkpoint import checkpoint
 
-from groundtune import four_bits
+from groundtune import four_bits, heap
 from groundtune.tune.packing import Pack
 
 BYTES = 1e9  # of a gigabyte
 STATES = 3  # of a trained weight besides itself: its gradient and AdamW's two
 KEPT = 4  # bytes of a logit that are kept for the backward pass, as a log-probability
 LOGIT = 12  # bytes of one at the worst: that, its gradient, and what the model computed
+MARGIN = 1.2  # times all that: gradients on their way, and holes between tensors of many sizes (benchmarks/LOG.md)
+LIBRARIES = 3e8  # bytes of what is loaded only while a process trains and saves: optimisers, autograd, model cards
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ def cost(loss: Callable[[], torch.Tensor], one: Pack, model: Any) -> Cost:
     """What packs like this one take; loss: that of this one."""
     words = model.config.get_text_config().vocab_size
     activations = kept_for_backward(loss, model) - KEPT * words * one.answers
-    return Cost(max(0, activations) / one.length, LOGIT * words)
+    return Cost(MARGIN * max(0, activations) / one.length, MARGIN * LOGIT * words)
 
 
 def cost_computed_twice(loss: Callable[[], torch.Tensor], one: Pack, model: Any) -> Cost:
@@ -54,23 +56,33 @@ def kept_for_backward(loss: Callable[[], torch.Tensor], model: Any) -> int:
     own = {tensor.untyped_storage().data_ptr() for tensor in model.parameters()}
     seen: dict[int, int] = {}
 
-    def note(tensor: torch.Tensor) -> torch.Tensor:
+    alive: list[torch.UntypedStorage] = []  # so that none takes the place of another one
+
+    def note(tensor: torch.Tensor) -> None:
+        """Nothing is kept in the graph itself: a tensor there would hold the graph that holds it, for ever."""
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in own:
             seen[storage.data_ptr()] = storage.nbytes()
-        return tensor
+            alive.append(storage)
 
-    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-        kept = loss()
-    del kept
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda _: None):
+        loss()
     return sum(seen.values())
 
 
 def held(model: Any) -> int:
-    """Bytes that training holds all the time: all weights, and the states of those that are trained."""
-    weights = sum(four_bits.size(tensor) for tensor in model.parameters())
-    trained = [tensor for tensor in model.parameters() if tensor.requires_grad]
-    return int(weights + STATES * sum(tensor.nbytes for tensor in trained))
+    """Bytes that training holds all the time: all weights, and the states of those that are trained. On a processor all
+    else that this process holds as well, for it is the process that has to fit into the machine."""
+    everything = weights(model)
+    if model.device.type == "cpu":
+        heap.give_back()
+        everything = max(everything, heap.in_use()) + int(LIBRARIES)
+    return everything + int(STATES * sum(tensor.nbytes for tensor in model.parameters() if tensor.requires_grad))
+
+
+def weights(model: Any) -> int:
+    """Bytes of all weights, packed or not."""
+    return int(sum(four_bits.size(tensor) for tensor in model.parameters()))
 
 
 def compute_twice(model: Any) -> int:

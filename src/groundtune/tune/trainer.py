@@ -201,7 +201,8 @@ class Trainer:
         if checkpointed:
             need = (held + alone) / memory.BYTES
             raise UserError(
-                f"[tune] memory_gb = {budget:g} is too little: the longest row alone takes {need:.2f} GB",
+                f"[tune] memory_gb = {budget:g} is too little: with the longest row alone the process takes "
+                f"{need:.2f} GB",
                 "allow more, or choose a smaller [retrieve] k, [index] passage_chars or [model]",
             )
         return self._fit_memory(checkpointed=True)

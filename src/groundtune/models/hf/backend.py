@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import re
 import threading
@@ -18,6 +17,7 @@ from groundtune import four_bits
 from groundtune.attention import window
 from groundtune.config import ModelTable
 from groundtune.errors import TooLongError, UserError
+from groundtune.heap import give_back
 from groundtune.models.hf.packed import Packed
 from groundtune.models.hf.padded import Padded
 from groundtune.models.hf.text import until_stop
@@ -306,7 +306,7 @@ def _clear() -> None:
     """Gives back what models that are let go have held: on a GPU PyTorch would keep it, out of vLLM's reach."""
     import torch
 
-    gc.collect()  # models hold themselves, in circles
+    give_back()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
 
