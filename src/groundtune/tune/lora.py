@@ -82,6 +82,8 @@ def _written_out(layer: Any) -> Any:
     own, a, b, scale = layer.base_layer, layer.lora_A[NAME], layer.lora_B[NAME], layer.scaling[NAME]
 
     def forward(x: Any) -> Any:
+        if layer.disable_adapters:
+            return own(x)
         return LoraProduct.apply(x, own, a.weight, b.weight, scale)  # type: ignore[no-untyped-call]
 
     return forward

@@ -56,16 +56,18 @@ def kept_for_backward(loss: Callable[[], torch.Tensor], model: Any) -> int:
     own = {tensor.untyped_storage().data_ptr() for tensor in model.parameters()}
     seen: dict[int, int] = {}
 
+    nothing = torch.empty(0)
     alive: list[torch.UntypedStorage] = []  # so that none takes the place of another one
 
-    def note(tensor: torch.Tensor) -> None:
-        """Nothing is kept in the graph itself: a tensor there would hold the graph that holds it, for ever."""
+    def note(tensor: torch.Tensor) -> torch.Tensor:
+        """The graph itself keeps nothing: a tensor of its own there would hold the graph that holds it, for ever."""
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in own:
             seen[storage.data_ptr()] = storage.nbytes()
             alive.append(storage)
+        return nothing
 
-    with torch.autograd.graph.saved_tensors_hooks(note, lambda _: None):
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda kept: kept):
         loss()
     return sum(seen.values())
 

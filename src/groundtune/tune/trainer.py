@@ -284,9 +284,10 @@ class Trainer:
     def _backward(self, packs: Sequence[Pack]) -> float:
         """Adds a step's gradients strip by strip, so that memory does not grow with the step; gives its loss."""
         answers = sum(one.answers for one in packs)
+        lost = self._drift if packs[0] in self._general else self._loss
         total = 0.0
         for part in self._strips(packs):
-            loss = self._loss(part) / answers
+            loss = lost(part) / answers
             loss.backward()  # type: ignore[no-untyped-call]
             total += float(loss.detach())
         return total
@@ -304,12 +305,28 @@ class Trainer:
         return groups
 
     def _loss(self, packs: Sequence[Pack]) -> torch.Tensor:
-        """The sum of the cross-entropies of the answers' tokens; logits are computed there and nowhere else."""
+        """The sum of the cross-entropies of the answers' tokens."""
         import torch
 
+        logits, right = self._logits(packs)
+        return torch.nn.functional.cross_entropy(logits, right, reduction="sum")
+
+    def _drift(self, packs: Sequence[Pack]) -> torch.Tensor:
+        """How far what the model expects of general text is from what it expected before it was tuned: the sum of the
+        Kullback-Leibler divergences of its tokens (Li and Hoiem 2016, Learning without Forgetting)."""
+        import torch
+
+        with torch.no_grad(), self._model.disable_adapter():
+            before = self._logits(packs)[0].log_softmax(-1)
+        now = self._logits(packs)[0].log_softmax(-1)
+        return torch.nn.functional.kl_div(now, before, reduction="sum", log_target=True)
+
+    def _logits(self, packs: Sequence[Pack]) -> tuple[torch.Tensor, torch.Tensor]:
+        """What the model says where answers stand, (answer tokens, vocabulary), and what is right; logits are computed
+        there and nowhere else."""
         read = together if self._packable else apart
         logits, right = read(self._model.get_base_model(), packs)
-        return torch.nn.functional.cross_entropy(logits.float(), right, reduction="sum")
+        return logits.float(), right
 
     def _looks_after(self, state: State) -> bool:
         """Whether the held-out rows are looked at after this step: LOOKS times, the last one at the end."""
