@@ -75,6 +75,7 @@ def trainer(tiny: Tiny, tmp_path: Path, request: pytest.FixtureRequest) -> Train
 def learn(trainer: Trainer, packs: list[Pack]) -> tuple[float, list[Any]]:
     trainer._model.zero_grad()
     loss = trainer._backward(packs)
+    assert loss is not None
     return loss, [parameter.grad.clone() for parameter in trainer._trainable()]
 
 

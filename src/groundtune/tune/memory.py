@@ -25,7 +25,8 @@ LIBRARIES = 3e8  # bytes of what is loaded only while a process trains and saves
 class Cost:
     """Bytes that it takes to learn from packs: for a token, and besides for one that the loss is on, which has logits.
 
-    Of documents and general text that is nearly every token, of answers few.
+    Of documents and general text that is nearly every token, of answers few; general text has the logits of the model
+    before it was tuned besides.
     """
 
     token: float = 0.0
@@ -33,7 +34,7 @@ class Cost:
 
     def of(self, packs: Sequence[Pack]) -> float:
         """Bytes of packs that go through the model together."""
-        return sum(self.token * one.length + self.answer * one.answers for one in packs)
+        return sum(self.token * one.length + self.answer * one.answers * (1 + one.replayed) for one in packs)
 
 
 def cost(loss: Callable[[], torch.Tensor], one: Pack, model: Any) -> Cost:

@@ -22,11 +22,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """One row as token ids: the loss is on `ids[asked:]`. cut: whether it was longer."""
+    """One row as token ids: the loss is on `ids[asked:]`. cut: whether it was longer; replayed: whether it is general
+    text, of which nothing is to be learnt or lost."""
 
     ids: list[int]
     asked: int
     cut: bool = False
+    replayed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,11 @@ class Pack:
     def length(self) -> int:
         """Tokens that are computed."""
         return self.shared + sum(len(row.ids) - self.shared for row in self.rows)
+
+    @property
+    def replayed(self) -> bool:
+        """Whether it is general text, which shares nothing and stands alone."""
+        return self.rows[0].replayed
 
     @property
     def answers(self) -> int:
@@ -56,11 +63,11 @@ def tokenise(row: Row, render: Callable[[Any], str], tokenizer: Any, most: int) 
     prompt = tokenizer(render(row.prompt), add_special_tokens=False)["input_ids"]
     answer = [*ids_of_words(tokenizer, row.completion), tokenizer.eos_token_id]
     if len(prompt) + len(answer) <= most:
-        return Tokens(prompt + answer, len(prompt))
+        return Tokens(prompt + answer, len(prompt), replayed=row.kind == "replay")
     answer = answer[: max(most // 2, most - len(prompt))]
     begin = prompt[:1] if prompt[:1] == [tokenizer.bos_token_id] else []
     prompt = begin + prompt[len(begin) + max(0, len(prompt) + len(answer) - most) :]
-    return Tokens(prompt + answer, len(prompt), cut=True)
+    return Tokens(prompt + answer, len(prompt), cut=True, replayed=row.kind == "replay")
 
 
 def pack(rows: Sequence[tuple[str, Tokens]]) -> list[Pack]:

@@ -1,7 +1,9 @@
 """General text among what is learnt, so that a model does not forget what it could do before.
 
 Rehearsal: Robins 1995 (Catastrophic forgetting, rehearsal and pseudorehearsal); for language models Scialom et al. 2022
-(Fine-tuned language models are continual learners), who find one row in a hundred to be enough for large ones.
+(Fine-tuned language models are continual learners), who find one row in a hundred to be enough for large ones. Of the
+text nothing is learnt: the model is held to what it expected there before (Li and Hoiem 2016, Learning without
+Forgetting), so that the same few paragraphs can come again and again.
 """
 
 from __future__ import annotations

@@ -147,7 +147,7 @@ class Trainer:
         while state.step < state.plan.steps and (not state.step or self._has_time(began)):
             loss = self._step(optimizer, everything[state.step], state.step / state.plan.steps, state.rate)
             progress.advance(tokens([everything[state.step]]))
-            if everything[state.step][0] not in self._general:
+            if loss is not None:
                 state.losses = (*state.losses, loss)
             state.step += 1
             if self._looks_after(state):
@@ -252,8 +252,9 @@ class Trainer:
                 continue
             self._model.load_state_dict(first, strict=False)
             optimizer = self._optimizer()
-            losses = [self._step(optimizer, everything[n], n / state.plan.steps, rate) for n in range(steps)]
-            tried.append((self._mean_loss(self._deciding), rate, tuple(losses), copied(self._weights()), optimizer))
+            losses = (self._step(optimizer, everything[n], n / state.plan.steps, rate) for n in range(steps))
+            learnt = tuple(loss for loss in losses if loss is not None)
+            tried.append((self._mean_loss(self._deciding), rate, learnt, copied(self._weights()), optimizer))
         _, state.rate, state.losses, weights, optimizer = min(tried, key=lambda one: one[:2])
         self._model.load_state_dict(weights, strict=False)
         state.step = steps
@@ -268,7 +269,7 @@ class Trainer:
 
         return torch.optim.AdamW(self._trainable(), lr=self._table.rate, weight_decay=0.0)
 
-    def _step(self, optimizer: Any, packs: list[Pack], done: float, highest: float) -> float:
+    def _step(self, optimizer: Any, packs: list[Pack], done: float, highest: float) -> float | None:
         import torch
 
         # The rate rises over the first steps, then falls in a straight line to zero.
@@ -281,16 +282,19 @@ class Trainer:
         optimizer.zero_grad(set_to_none=True)
         return loss
 
-    def _backward(self, packs: Sequence[Pack]) -> float:
-        """Adds a step's gradients strip by strip, so that memory does not grow with the step; gives its loss."""
-        answers = sum(one.answers for one in packs)
-        lost = self._drift if packs[0] in self._general else self._loss
+    def _backward(self, packs: Sequence[Pack]) -> float | None:
+        """Adds a step's gradients strip by strip, so that memory does not grow with the step. Gives its loss on what is
+        learnt; None where all of it is general text."""
+        everything = sum(one.answers for one in packs)
+        learnt = [one for one in packs if not one.replayed]
         total = 0.0
-        for part in self._strips(packs):
-            loss = lost(part) / answers
-            loss.backward()  # type: ignore[no-untyped-call]
+        for part in self._strips(learnt):
+            loss = self._loss(part)
+            (loss / everything).backward()  # type: ignore[no-untyped-call]
             total += float(loss.detach())
-        return total
+        for part in self._strips([one for one in packs if one.replayed]):
+            (self._drift(part) / everything).backward()  # type: ignore[no-untyped-call]
+        return total / sum(one.answers for one in learnt) if learnt else None
 
     def _strips(self, packs: Sequence[Pack]) -> list[list[Pack]]:
         """The packs in groups that go through the model together: of so many tokens as are fast and as there is memory
@@ -394,7 +398,8 @@ class Trainer:
         done = everything[: state.step]
         last = state.losses[-max(1, len(state.losses) // 10) :]
         plan = replace(state.plan, rows=rows_of(done), tokens=tokens(done), steps=state.step)
-        trained = Trained(plan, seconds, state.step, sum(last) / len(last), state.rate, state.held_out, state.replaying)
+        loss = sum(last) / max(1, len(last))
+        trained = Trained(plan, seconds, state.step, loss, state.rate, state.held_out, state.replaying)
         with writing(self.folder) as temporary:
             self._model.save_pretrained(temporary)
             write_json(temporary / "groundtune.json", {"inputs": self._inputs, **trained.to_json()})
