@@ -63,7 +63,7 @@ def test_of_replayed_text_nothing_is_learnt(tiny: Tiny, tmp_path: Path) -> None:
     assert job.train(job.plan()).steps == 60
     assert float(job._drift(job._packs).detach()) == pytest.approx(0, abs=0.05)  # for 32 tokens
     (before,), (after,) = backend.losses(texts[:1]), backend.losses(texts[:1], tmp_path / "adapter")
-    assert after == pytest.approx(before, abs=0.02)
+    assert after == pytest.approx(before, abs=0.1)
 
 
 def test_what_has_drifted_is_held_to_what_it_was(tiny: Tiny, tmp_path: Path) -> None:
