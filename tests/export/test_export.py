@@ -16,10 +16,12 @@ from groundtune.errors import UserError, WorkFailed
 from groundtune.export import Format, gguf
 from groundtune.export.gguf import write_gguf
 from groundtune.export.merged import write_merged
+from groundtune.export.modelfile import context_for
 from groundtune.models.hf.backend import HFBackend
 from groundtune.project import Project
 from groundtune.prompts import trained
 from groundtune.stages import export_stage
+from groundtune.stages.build import max_tokens
 from groundtune.tune.lineage import LINEAGE
 from groundtune.types import Json
 from groundtune.workspace import read_json, read_jsonl
@@ -151,6 +153,24 @@ def test_words_of_the_users_data_are_quoted_in_the_card(mine: Path, tmp_path: Pa
 
 
 # ---------------------------------------------------------------- held to what was measured
+
+
+def test_a_modelfile_has_room_for_the_longest_prompt_that_was_measured_asked_again_or_not(
+    mine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured = len(read_jsonl(mine.parent / ".groundtune" / "records" / "tuned.jsonl"))
+    record(mine, "tuned", lambda number, answer: answer.update(prompt_tokens=5000) if number == measured - 1 else None)
+    held: list[int] = []
+
+    def noted(tokens: int, room: int | None) -> int:
+        held.append(tokens)
+        return context_for(tokens, room)
+
+    monkeypatch.setattr("groundtune.stages.export.context_for", noted)
+
+    export_stage(opened(mine), tmp_path / "out", "tuned", "gguf")
+
+    assert held == [5000 + max_tokens(opened(mine))]
 
 
 def test_a_difference_is_told_and_stands_in_the_card(mine: Path, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from groundtune import heap
 from groundtune.config import TuneTable
 from groundtune.errors import UserError, WorkFailed
 from groundtune.measure.resources import peak_memory_mb, reset_peak_memory
@@ -327,6 +328,17 @@ def test_the_memory_counts_the_logits_of_every_token_that_the_loss_is_on(tiny: T
 
     assert abs(other.length - one.length) < 20
     assert difference == pytest.approx(more, rel=0.2)
+
+
+def test_measuring_activations_leaves_none_of_them_behind() -> None:
+    model = torch.nn.Linear(1000, 1000, bias=False)
+    before = heap.in_use()
+
+    kept = memory.kept_for_backward(lambda: model.weight.repeat(50, 1).exp().sum(), model)
+
+    heap.give_back()
+    assert kept == 50 * 4 * 1000 * 1000  # what the exponential gave
+    assert heap.in_use() - before < kept / 2
 
 
 def test_the_process_takes_no_more_memory_than_was_planned(tiny: Tiny, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ POOR = 0.1  # a best mean under this is called poor, whoever has it
 @dataclass(frozen=True, slots=True)
 class Case:
     """All that the sentences tell of; clusters: how many there are; needed: the verdict's `examples_needed`;
-    by_tuning: its `unsettled_by_tuning`; unanswerable: the share of the questions that have no answer."""
+    by_tuning: its `unsettled_by_tuning`; always_abstain: the metric of that name."""
 
     results: Results
     qualities: Mapping[str, Quality]
@@ -29,7 +29,7 @@ class Case:
     clusters: int
     needed: int | None
     by_tuning: tuple[str, ...] = ()
-    unanswerable: float = 0.0
+    always_abstain: float = 0.0
 
     def quality(self, name: str) -> str:
         """An approach's mean with all that belongs to it."""
@@ -156,10 +156,10 @@ def _warnings(case: Case) -> list[str]:
             f"None answers well: the best mean is {means[best]:.2f} ({best}). Look at the answers side by side before "
             "anything is shipped."
         )
-    if 0 < means[best] <= case.unanswerable:
+    if 0 < means[best] <= case.always_abstain:
         sentences.append(
-            f"{case.unanswerable * 100:.0f} % of the questions have no answer, so abstaining from all questions would "
-            f"score {case.unanswerable:.2f}: no approach is worth more than that."
+            f"{case.always_abstain * 100:.0f} % of the questions have no answer, so abstaining from all questions "
+            f"would score {case.always_abstain:.2f}: no approach is worth more than that."
         )
     n = case.qualities[best].n
     if case.clusters == 1 and n > 1:

@@ -117,13 +117,14 @@ def decide(
     )
     choice = choose(results, limits, table.smallest_difference)
     needed, by_tuning = _needed(scores, results, choice, table)
-    unanswerable = fmean(not record.example.answers for record in next(iter(records.values()))[0])
-    case = Case(results, quality, choice, table, len(set(scores.clusters)), needed, by_tuning, unanswerable)
+    metrics = {name: _means([summary(task, rows) for rows in trainings]) for name, trainings in records.items()}
+    always_abstain = max(one.get("always_abstain", 0.0) for one in metrics.values())
+    case = Case(results, quality, choice, table, len(set(scores.clusters)), needed, by_tuning, always_abstain)
     return Verdict(
         question=question,
         task=task,
         qualities=quality,
-        metrics={name: _means([summary(task, rows) for rows in trainings]) for name, trainings in records.items()},
+        metrics=metrics,
         trainings={name: _training_means(scores, name, results.facts[name], len(records[name])) for name in records},
         facts=results.facts,
         comparisons=tuple(compared),

@@ -56,9 +56,8 @@ def kept_for_backward(loss: Callable[[], torch.Tensor], model: Any) -> int:
     """Bytes of the activations that a loss keeps for its backward pass; the model's own weights are not counted."""
     own = {tensor.untyped_storage().data_ptr() for tensor in model.parameters()}
     seen: dict[int, int] = {}
-
-    nothing = torch.empty(0)
     alive: list[torch.UntypedStorage] = []  # so that none takes the place of another one
+    nothing = torch.empty(0)
 
     def note(tensor: torch.Tensor) -> torch.Tensor:
         """The graph itself keeps nothing: a tensor of its own there would hold the graph that holds it, for ever."""

@@ -1,4 +1,4 @@
-"""What each step learns from: all rows in every epoch, and now and then general text from where it is needed."""
+"""What each step goes to: all rows in every epoch, and now and then general text from where it is needed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from groundtune.config import TuneTable
 from groundtune.tune.packing import Pack, steps
 
-EVERY = 25  # one in so many steps learns from general text, where it is replayed because too much is forgotten
+EVERY = 25  # one in so many steps goes to general text, where it is replayed because too much is forgotten
 
 
 class Schedule:
