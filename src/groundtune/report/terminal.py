@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from groundtune.report.forgotten import forgotten_sentences
 from groundtune.report.trainings import trainings_note
-from groundtune.report.wording import count, percent
+from groundtune.report.wording import count, percent, share
 from groundtune.types import Json
 
 
@@ -41,7 +41,7 @@ def _headline(verdict: Json) -> str:
     if verdict["recommended"]:
         sure = verdict["probability_best"].get(verdict["recommended"])
         return f"Ship {verdict['recommended']}." + (
-            f" Probability of being best: {sure:.0%}." if sure is not None else ""
+            f" Probability of being best: {share(sure)}." if sure is not None else ""
         )
     if verdict["undecided"]:
         if more := verdict["examples_needed"]:
