@@ -33,7 +33,14 @@ class Schedule:
         return steps(self._packs, self._table.batch, self._table.seed * 1000 + number)
 
     def _between(self, others: Sequence[list[Pack]]) -> Iterator[list[Pack]]:
-        batch, n = self._table.batch, len(self._general)
+        texts = self._texts(others)
         for turn, start in enumerate(range(0, len(others), EVERY - 1)):
-            yield [self._general[number % n] for number in range(turn * batch, (turn + 1) * batch)]
+            yield [self._general[number % len(self._general)] for number in range(turn * texts, (turn + 1) * texts)]
             yield from others[start : start + EVERY - 1]
+
+    def _texts(self, others: Sequence[list[Pack]]) -> int:
+        """General rows in a step of theirs: about as many tokens as other steps have, so that the share of the time
+        that goes to them is their share of the steps; no more than a batch."""
+        a_step = sum(one.length for packs in others for one in packs) / max(1, len(others))
+        a_text = sum(one.length for one in self._general) / len(self._general)
+        return min(self._table.batch, max(1, round(a_step / a_text)))
