@@ -104,7 +104,7 @@ def test_what_is_learnt_over_4_bits_is_what_the_unpacked_weights_would_teach(
         plan = job.plan()
         assert plan.packed
         if twice and number == 0:
-            memory.compute_twice(job._model.get_base_model())
+            memory.compute_twice(job._learner.model.get_base_model())
         job.train(plan)
 
     ours, theirs = (load_file(tmp_path / number / "adapter_model.safetensors") for number in ("0", "1"))
@@ -127,11 +127,11 @@ def test_what_was_learnt_is_said(tiny: Tiny, tmp_path: Path) -> None:
 @needs_bitsandbytes
 def test_the_weights_take_less_memory_by_what_packing_saves(tiny: Tiny, unpacked: Path, tmp_path: Path) -> None:
     jobs = [trainer(backend, tmp_path / "adapter") for backend in backends(tiny, unpacked)]
-    packed = [weight for weight in jobs[0]._model.parameters() if hasattr(weight, "quant_state")]
+    packed = [weight for weight in jobs[0]._learner.model.parameters() if hasattr(weight, "quant_state")]
     weights = sum(weight.quant_state.shape.numel() for weight in packed)
     scales = sum(four_bits.size(weight) - weight.nbytes for weight in packed)
 
-    in_4_bits, whole = (memory.weights(job._model) for job in jobs)
+    in_4_bits, whole = (memory.weights(job._learner.model) for job in jobs)
 
     assert whole - in_4_bits == pytest.approx(4 * weights - weights / 2 - scales, rel=1e-3)
     assert scales / weights > 1 / 64  # a byte for each block, and tables, which weigh little in larger models

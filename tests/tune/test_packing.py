@@ -61,7 +61,7 @@ def made(weights: Path, folder: Path) -> Trainer:
     tokenizer, model = backend.fresh()
     table = TuneTable(rank=2, precision="fp32")
     trainer = Trainer(tokenizer, model, backend.render, rows(), table, folder)
-    for name, parameter in trainer._model.named_parameters():
+    for name, parameter in trainer._learner.model.named_parameters():
         if "lora_B" in name:  # else the gradients of all lora_A are zero
             torch.nn.init.normal_(parameter, std=0.1)
     return trainer
@@ -73,15 +73,15 @@ def trainer(tiny: Tiny, tmp_path: Path, request: pytest.FixtureRequest) -> Train
 
 
 def learn(trainer: Trainer, packs: list[Pack]) -> tuple[float, list[Any]]:
-    trainer._model.zero_grad()
-    loss = trainer._backward(packs)
+    trainer._learner.model.zero_grad()
+    loss = trainer._learner.backward(packs)
     assert loss is not None
-    return loss, [parameter.grad.clone() for parameter in trainer._trainable()]
+    return loss, [parameter.grad.clone() for parameter in trainer._learner.trainable()]
 
 
 def one_by_one(trainer: Trainer, packs: list[Pack]) -> tuple[float, list[Any]]:
     """The mean over all answer tokens of rows that are trained alone, from transformers' own loss."""
-    model = trainer._model
+    model = trainer._learner.model
     model.zero_grad()
     model.set_attn_implementation("eager")
     alone = [row for one in packs for row in one.rows]
@@ -92,7 +92,7 @@ def one_by_one(trainer: Trainer, packs: list[Pack]) -> tuple[float, list[Any]]:
         share = (len(row.ids) - row.asked) / answers
         total = total + share * model(input_ids=torch.tensor([row.ids]), labels=labels).loss
     total.backward()  # type: ignore[no-untyped-call]
-    return total.item(), [parameter.grad.clone() for parameter in trainer._trainable()]
+    return total.item(), [parameter.grad.clone() for parameter in trainer._learner.trainable()]
 
 
 def test_packed_rows_have_the_loss_and_the_gradients_of_the_rows_one_by_one(trainer: Trainer) -> None:
@@ -159,7 +159,7 @@ def test_a_model_that_lora_cannot_tune_is_named_with_the_reason(tiny: Tiny, tmp_
 @pytest.mark.parametrize("most", [1, 60, 10_000])
 def test_a_step_is_the_same_in_one_strip_or_in_several(trainer: Trainer, most: int) -> None:
     loss, gradients = learn(trainer, trainer._packs)
-    trainer._strip = most
+    trainer._learner.strip = most
 
     again, parts = learn(trainer, trainer._packs)
 
@@ -170,11 +170,11 @@ def test_a_step_is_the_same_in_one_strip_or_in_several(trainer: Trainer, most: i
 
 def test_activations_that_are_computed_twice_change_nothing_but_the_memory(trainer: Trainer) -> None:
     def kept() -> int:
-        return memory.kept_for_backward(lambda: trainer._loss(trainer._packs), trainer._model)
+        return memory.kept_for_backward(lambda: trainer._learner.loss(trainer._packs), trainer._learner.model)
 
     loss, gradients = learn(trainer, trainer._packs)
     before = kept()
-    memory.compute_twice(trainer._model.get_base_model())
+    memory.compute_twice(trainer._learner.model.get_base_model())
 
     again, twice = learn(trainer, trainer._packs)
 
@@ -187,10 +187,10 @@ def test_activations_that_are_computed_twice_change_nothing_but_the_memory(train
 def test_activations_that_are_computed_twice_switch_no_dropout_on(tiny: Tiny, tmp_path: Path) -> None:
     opt = OPTConfig(**SMALL, word_embed_proj_dim=32, ffn_dim=64, num_attention_heads=2, dropout=0.5)
     trainer = made(saved(opt, tmp_path / "opt", tiny), tmp_path / "adapter")
-    loss = trainer._loss(trainer._packs[:1]).item()
-    memory.compute_twice(trainer._model.get_base_model())
+    loss = trainer._learner.loss(trainer._packs[:1]).item()
+    memory.compute_twice(trainer._learner.model.get_base_model())
 
-    again = [trainer._loss(trainer._packs[:1]).item() for _ in range(2)]
+    again = [trainer._learner.loss(trainer._packs[:1]).item() for _ in range(2)]
 
     assert again == [loss, loss]
 

@@ -59,9 +59,9 @@ def test_of_replayed_text_nothing_is_learnt(tiny: Tiny, tmp_path: Path) -> None:
     table = TuneTable(minutes=5, epochs=30, rank=4, rate=5e-3, batch=2)
     job = Trainer(tokenizer, model, backend.render, general_rows(texts), table, tmp_path / "adapter")
 
-    assert float(job._drift(job._packs).detach()) == pytest.approx(0, abs=1e-4)
+    assert float(job._learner.drift(job._packs).detach()) == pytest.approx(0, abs=1e-4)
     assert job.train(job.plan()).steps == 60
-    assert float(job._drift(job._packs).detach()) == pytest.approx(0, abs=0.05)  # for 32 tokens
+    assert float(job._learner.drift(job._packs).detach()) == pytest.approx(0, abs=0.05)  # for 32 tokens
     (before,), (after,) = backend.losses(texts[:1]), backend.losses(texts[:1], tmp_path / "adapter")
     assert after == pytest.approx(before, abs=0.1)
 
@@ -73,13 +73,13 @@ def test_what_has_drifted_is_held_to_what_it_was(tiny: Tiny, tmp_path: Path) -> 
     rows, general = learnt, general_rows(["How long is the red lamp in the garden? seven coins"])
     job = Trainer(tokenizer, model, backend.render, [*rows, *general], TuneTable(rank=4), tmp_path / "adapter")
     text = [one for one in job._packs if one.replayed]
-    optimizer = job._optimizer()
+    optimizer = job._learner.optimizer()
     for _ in range(20):
-        job._step(optimizer, [one for one in job._packs if not one.replayed], 0.1, 5e-3)
-    drifted = float(job._drift(text).detach())
+        job._learner.step(optimizer, [one for one in job._packs if not one.replayed], 0.1, 5e-3)
+    drifted = float(job._learner.drift(text).detach())
 
     for _ in range(20):
-        assert job._step(optimizer, text, 0.1, 5e-3) is None
+        assert job._learner.step(optimizer, text, 0.1, 5e-3) is None
 
     assert drifted > 1
-    assert float(job._drift(text).detach()) < drifted / 2
+    assert float(job._learner.drift(text).detach()) < drifted / 2

@@ -167,9 +167,9 @@ def test_training_goes_on_in_the_number_format_that_it_was_begun_in_whatever_is_
     done = resumed.train(resumed.plan())
 
     assert planned.precision == resumed.plan().precision == done.plan.precision == precision
-    assert resumed._model.dtype == (torch.bfloat16 if bf16 else torch.float32)
+    assert resumed._learner.model.dtype == (torch.bfloat16 if bf16 else torch.float32)
     assert json.loads((tmp_path / "adapter" / "groundtune.json").read_text())["plan"]["precision"] == precision
-    assert job(not bf16)._model.dtype == resumed._model.dtype  # and when it is finished
+    assert job(not bf16)._learner.model.dtype == resumed._learner.model.dtype  # and when it is finished
 
 
 def test_checkpoints_of_another_training_are_of_no_use(tiny: Tiny, tmp_path: Path) -> None:
@@ -203,12 +203,12 @@ def test_the_planned_tokens_are_the_trained_ones_and_every_row_is_seen_once_an_e
 def test_planning_teaches_nothing(tiny: Tiny, tmp_path: Path) -> None:
     learnt = rows(8)
     job = trainer(tiny.llama, learnt, tmp_path / "adapter", epochs=1)
-    before = [parameter.clone() for parameter in job._trainable()]
+    before = [parameter.clone() for parameter in job._learner.trainable()]
 
     job.plan()
 
-    assert all(torch.equal(a, b) for a, b in zip(before, job._trainable(), strict=True))
-    assert all(parameter.grad is None for parameter in job._trainable())
+    assert all(torch.equal(a, b) for a, b in zip(before, job._learner.trainable(), strict=True))
+    assert all(parameter.grad is None for parameter in job._learner.trainable())
 
 
 @pytest.mark.slow
@@ -245,7 +245,7 @@ def test_the_adapter_has_the_weights_of_the_best_look_at_held_out_rows(tiny: Tin
     done = job.train(job.plan())
 
     assert len(done.held_out) > 2
-    assert job._mean_loss(job._deciding) == pytest.approx(min(done.held_out), abs=1e-4)
+    assert job._learner.mean_loss(job._deciding) == pytest.approx(min(done.held_out), abs=1e-4)
 
 
 @pytest.mark.parametrize(("forget_most", "replays"), [(0.01, True), (1000, False)])
@@ -322,7 +322,7 @@ def test_the_memory_counts_the_logits_of_every_token_that_the_loss_is_on(tiny: T
     )
     few, all_of_them = (trainer(tiny.llama, given, tmp_path / "adapter", epochs=1) for given in (asked, said))
     (one,), (other,) = few._packs, all_of_them._packs
-    more = (other.answers - one.answers) * memory.MARGIN * memory.LOGIT * few._model.config.vocab_size
+    more = (other.answers - one.answers) * memory.MARGIN * memory.LOGIT * few._learner.model.config.vocab_size
 
     difference = (all_of_them.plan().memory_gb - few.plan().memory_gb) * memory.BYTES
 
@@ -415,8 +415,8 @@ def test_what_was_learnt_is_said_with_the_adapter_and_not_without(tiny: Tiny, tm
     weights = getattr(tiny, name)
     learnt = [Row(TEMPLATE.prompt(q), TEMPLATE.completion(answer), "closed", q) for q, answer in FACTS.items()]
     job = trainer(weights, learnt, tmp_path / "adapter", epochs=120, batch=4, rank=16, rate=5e-3)
-    first = job._backward(job._packs) or 0
-    job._model.zero_grad()
+    first = job._learner.backward(job._packs) or 0
+    job._learner.model.zero_grad()
     done = job.train(job.plan())
     assert done.loss < 0.1 < 3 < first
 

@@ -8,30 +8,24 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from groundtune.config import TuneTable
-from groundtune.errors import UserError
-from groundtune.tune import memory
 from groundtune.tune.checkpoints import Checkpoints
+from groundtune.tune.learner import Learner
 from groundtune.tune.lora import with_lora
 from groundtune.tune.packing import Pack, Tokens, pack, tokenise
 from groundtune.tune.plan import Plan, fit, tokens
 from groundtune.tune.plan import rows as rows_of
 from groundtune.tune.precision import in_format, natural_precision
-from groundtune.tune.reading import apart, can_be_packed, together
+from groundtune.tune.reading import can_be_packed
 from groundtune.tune.rows import Row
 from groundtune.tune.schedule import EVERY, Schedule
 from groundtune.tune.state import State, Trained
 from groundtune.types import NoProgress, Progress, Prompt
 from groundtune.workspace import digest, read_json, write_json, writing
 
-if TYPE_CHECKING:
-    import torch
-
 MAX_LENGTH = 2048  # tokens of a row
-STRIP = 2048  # tokens that go through the model together, unless the memory is too small or a pack is longer
-WARM_UP = 0.06  # of the steps
 TRIAL_STEPS = 3  # timed before training, to say in advance how long it will take
 LOOKS = 5  # how often the held-out rows are looked at, in the second half of training
 RATE_STEPS = 0.06  # of the steps are done at each learning rate that is tried, and no fewer than 4 steps
@@ -78,14 +72,13 @@ class Trainer:
         self._checkpoints = Checkpoints(folder.with_name(f"{folder.name}-checkpoints"), self._inputs)
         begun = self._begun()
         self._precision = begun.precision if begun else natural_precision(model, table)
-        self._model = with_lora(in_format(model, self._precision), table)
         self._cut = sum(one.cut for one in learnt)
         self._packs = pack(list(zip(self._keys_of(rows), learnt, strict=True)))
         self._deciding = pack(list(zip(self._keys_of(deciding), decide, strict=True)))
         self._general = [Pack(0, (one,)) for one in replayed]
         self._schedule = Schedule(self._packs, self._general, table)
-        self._strip = max(STRIP, *(one.length for one in (*self._packs, *self._general)))
-        self._room, self._cost = math.inf, memory.Cost()  # bytes for what goes through the model together
+        lora = with_lora(in_format(model, self._precision), table)
+        self._learner = Learner(lora, [*self._packs, *self._general], self._packable, table)
 
     def _keys_of(self, rows: Sequence[Row]) -> list[str]:
         """Of each row the name of its pack: one of its own where rows cannot be packed."""
@@ -104,12 +97,12 @@ class Trainer:
         gigabytes, checkpointed = self._fit_memory()
         everything = self._schedule.steps()
         sample = everything[:: max(1, len(everything) // TRIAL_STEPS)][:TRIAL_STEPS]
-        self._backward(sample[0][:1])  # the first step of a process is slower than all others
+        self._learner.backward(sample[0][:1])  # the first step of a process is slower than all others
         began = time.perf_counter()
         for packs in sample:
-            self._backward(packs)
+            self._learner.backward(packs)
         speed = tokens(sample) / (time.perf_counter() - began)
-        self._model.zero_grad(set_to_none=True)
+        self._learner.model.zero_grad(set_to_none=True)
         reserved = self._looking(speed, 0, 0)
         plan = fit(everything, self._table.minutes, 0, 0.0, speed, reserved)
         if self._rates_in_vain:
@@ -132,20 +125,20 @@ class Trainer:
         if (trained := self._finished()) is not None:
             return trained
         progress = progress or NoProgress()
-        optimizer = self._optimizer()
+        optimizer = self._learner.optimizer()
         state, best = self._resume(optimizer, plan)
         everything = self._schedule.steps(state.replaying)
         began = saved = time.perf_counter() - state.seconds
         _show(progress, state.plan, everything[: state.step])
         looked = 0
         if self._general and not state.general:
-            state.general = (self._mean_loss(self._watched),)
+            state.general = (self._learner.mean_loss(self._watched),)
         if state.step == 0 and self._rates_in_vain:
             optimizer = self._try_rates(state, everything, began, progress)
             state.seconds = time.perf_counter() - began
             self._save(optimizer, state, best)
         while state.step < state.plan.steps and (not state.step or self._has_time(began)):
-            loss = self._step(optimizer, everything[state.step], state.step / state.plan.steps, state.rate)
+            loss = self._learner.step(optimizer, everything[state.step], state.step / state.plan.steps, state.rate)
             progress.advance(tokens([everything[state.step]]))
             if loss is not None:
                 state.losses = (*state.losses, loss)
@@ -166,7 +159,7 @@ class Trainer:
         if self._deciding and looked < state.step:  # time ran out before the last look
             best = self._look(state, best)
         if best:
-            self._model.load_state_dict(best, strict=False)
+            self._learner.load(best)
         return self._finish(state, everything, time.perf_counter() - began)
 
     def learnt(self, steps: int, replaying: int | None = None) -> list[Row]:
@@ -183,29 +176,8 @@ class Trainer:
         return time.perf_counter() - began < share * self._table.minutes * 60
 
     def _fit_memory(self, checkpointed: bool = False) -> tuple[float, bool]:
-        """How many gigabytes training takes, and whether it computes activations twice to take no more than it may.
-
-        What goes through the model together gets smaller first.
-        """
-        packs = [*self._packs, *self._general]
-        longest = max(packs, key=lambda one: one.length)
-        measured = memory.cost_computed_twice if checkpointed else memory.cost
-        self._cost = measured(lambda: self._loss([longest]), longest, self._model)
-        budget, held = self._table.memory_gb, memory.held(self._model)
-        self._room = math.inf if budget is None else budget * memory.BYTES - held
-        alone = max(self._cost.of([one]) for one in packs)
-        if alone <= self._room:
-            steps = self._schedule.steps(replaying=0 if self._general else None)
-            most = max(self._cost.of(part) for step in steps for part in self._strips(step))
-            return (held + most) / memory.BYTES, checkpointed
-        if checkpointed:
-            need = (held + alone) / memory.BYTES
-            raise UserError(
-                f"[tune] memory_gb = {budget:g} is too little: with the longest row alone the process takes "
-                f"{need:.2f} GB",
-                "allow more, or choose a smaller [retrieve] k, [index] passage_chars or [model]",
-            )
-        return self._fit_memory(checkpointed=True)
+        steps = self._schedule.steps(replaying=0 if self._general else None)
+        return self._learner.fit_memory(steps, checkpointed)
 
     def _looking(self, speed: float, looks: int, watches: int) -> float:
         """Seconds that what is still to be looked at will take: a step without its backward pass each. looks, watches:
@@ -243,94 +215,26 @@ class Trainer:
     def _try_rates(self, state: State, everything: list[list[Pack]], began: float, progress: Progress) -> Any:
         """Does the first steps at each learning rate and goes on with the best on held-out rows: the model and the
         state are then as after its steps. Gives its optimiser. A slow machine tries fewer."""
-        first = copied(self._weights())
+        first = self._learner.copied()
         steps, first_tried = _rate_steps(state.plan), time.perf_counter()
         tried: list[tuple[float, float, tuple[float, ...], dict[str, Any], Any]] = []
         for rate in self._table.try_rates:
             if tried and not self._has_time(began, TRYING):
                 progress.say(f"[tune] minutes = {self._table.minutes:g} leaves no time to try the rate {rate:g}")
                 continue
-            self._model.load_state_dict(first, strict=False)
-            optimizer = self._optimizer()
-            losses = (self._step(optimizer, everything[n], n / state.plan.steps, rate) for n in range(steps))
+            self._learner.load(first)
+            optimizer = self._learner.optimizer()
+            losses = (self._learner.step(optimizer, everything[n], n / state.plan.steps, rate) for n in range(steps))
             learnt = tuple(loss for loss in losses if loss is not None)
-            tried.append((self._mean_loss(self._deciding), rate, learnt, copied(self._weights()), optimizer))
+            tried.append((self._learner.mean_loss(self._deciding), rate, learnt, self._learner.copied(), optimizer))
         _, state.rate, state.losses, weights, optimizer = min(tried, key=lambda one: one[:2])
-        self._model.load_state_dict(weights, strict=False)
+        self._learner.load(weights)
         state.step = steps
         state.trying = (time.perf_counter() - first_tried) * (1 - 1 / len(tried))
         said = ", ".join(f"{rate:g} {loss:.3f}" for loss, rate, *_ in tried)
         progress.say(f"learning rate {state.rate:g}: loss on held-out rows after {steps} steps at {said}")
         progress.advance(tokens(everything[:steps]))
         return optimizer
-
-    def _optimizer(self) -> Any:
-        import torch
-
-        return torch.optim.AdamW(self._trainable(), lr=self._table.rate, weight_decay=0.0)
-
-    def _step(self, optimizer: Any, packs: list[Pack], done: float, highest: float) -> float | None:
-        import torch
-
-        # The rate rises over the first steps, then falls in a straight line to zero.
-        rate = highest * min(1.0, (done + 1e-3) / WARM_UP, (1 - done) / (1 - WARM_UP))
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        loss = self._backward(packs)
-        torch.nn.utils.clip_grad_norm_(self._trainable(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        return loss
-
-    def _backward(self, packs: Sequence[Pack]) -> float | None:
-        """Adds a step's gradients strip by strip, so that memory does not grow with the step. Gives its loss on what is
-        learnt; None where all of it is general text."""
-        everything = sum(one.answers for one in packs)
-        learnt = [one for one in packs if not one.replayed]
-        total = 0.0
-        for part in self._strips(learnt):
-            loss = self._loss(part)
-            (loss / everything).backward()  # type: ignore[no-untyped-call]
-            total += float(loss.detach())
-        for part in self._strips([one for one in packs if one.replayed]):
-            (self._drift(part) / everything).backward()  # type: ignore[no-untyped-call]
-        return total / sum(one.answers for one in learnt) if learnt else None
-
-    def _strips(self, packs: Sequence[Pack]) -> list[list[Pack]]:
-        """The packs in groups that go through the model together: of so many tokens as are fast and as there is memory
-        for, or of one pack."""
-        groups: list[list[Pack]] = []
-        for one in packs:
-            together = [*groups[-1], one] if groups else []
-            if groups and tokens([together]) <= self._strip and self._cost.of(together) <= self._room:
-                groups[-1].append(one)
-            else:
-                groups.append([one])
-        return groups
-
-    def _loss(self, packs: Sequence[Pack]) -> torch.Tensor:
-        """The sum of the cross-entropies of the answers' tokens."""
-        import torch
-
-        logits, right = self._logits(packs)
-        return torch.nn.functional.cross_entropy(logits, right, reduction="sum")
-
-    def _drift(self, packs: Sequence[Pack]) -> torch.Tensor:
-        """How far what the model expects of general text is from what it expected before it was tuned: the sum of the
-        Kullback-Leibler divergences of its tokens (Li and Hoiem 2016, Learning without Forgetting)."""
-        import torch
-
-        with torch.no_grad(), self._model.disable_adapter():
-            before = self._logits(packs)[0].log_softmax(-1)
-        now = self._logits(packs)[0].log_softmax(-1)
-        return torch.nn.functional.kl_div(now, before, reduction="sum", log_target=True)
-
-    def _logits(self, packs: Sequence[Pack]) -> tuple[torch.Tensor, torch.Tensor]:
-        """What the model says where answers stand, (answer tokens, vocabulary), and what is right; logits are computed
-        there and nowhere else."""
-        read = together if self._packable else apart
-        logits, right = read(self._model.get_base_model(), packs)
-        return logits.float(), right
 
     def _looks_after(self, state: State) -> bool:
         """Whether the held-out rows are looked at after this step: LOOKS times, the last one at the end."""
@@ -339,8 +243,8 @@ class Trainer:
 
     def _look(self, state: State, best: dict[str, Any]) -> dict[str, Any]:
         """Notes the loss on the held-out rows; gives the weights of the best look, a copy of today's if it is that."""
-        state.held_out = (*state.held_out, self._mean_loss(self._deciding))
-        return copied(self._weights()) if state.held_out[-1] == min(state.held_out) else best
+        state.held_out = (*state.held_out, self._learner.mean_loss(self._deciding))
+        return self._learner.copied() if state.held_out[-1] == min(state.held_out) else best
 
     @property
     def _watched(self) -> list[Pack]:
@@ -354,7 +258,7 @@ class Trainer:
 
     def _forgets(self, state: State, progress: Progress) -> bool:
         """Looks at general text: whether it is to be replayed from now on, before it has become too perplexing."""
-        state.general = (*state.general, self._mean_loss(self._watched))
+        state.general = (*state.general, self._learner.mean_loss(self._watched))
         if state.perplexing <= math.sqrt(self._table.forget_most):
             return False
         state.replaying = state.step
@@ -364,24 +268,10 @@ class Trainer:
         )
         return True
 
-    def _mean_loss(self, packs: Sequence[Pack]) -> float:
-        """The mean cross-entropy of a token of the rows' answers."""
-        import torch
-
-        with torch.no_grad():
-            total = sum(float(self._loss(part)) for part in self._strips(packs))
-        return total / sum(one.answers for one in packs)
-
-    def _trainable(self) -> list[Any]:
-        return [parameter for parameter in self._model.parameters() if parameter.requires_grad]
-
-    def _weights(self) -> dict[str, Any]:
-        return {name: value.detach() for name, value in self._model.named_parameters() if value.requires_grad}
-
     # ------------------------------------------------------------ what is kept
 
     def _save(self, optimizer: Any, state: State, best: dict[str, Any]) -> None:
-        tensors = {"adapter": self._weights(), "optimizer": optimizer.state_dict(), "best": best}
+        tensors = {"adapter": self._learner.weights(), "optimizer": optimizer.state_dict(), "best": best}
         self._checkpoints.save(state.step, tensors, asdict(state))
 
     def _resume(self, optimizer: Any, plan: Plan) -> tuple[State, dict[str, Any]]:
@@ -389,8 +279,8 @@ class Trainer:
         row = self._checkpoints.state()
         if not row:
             return State(plan, rate=self._rate), {}
-        tensors = self._checkpoints.tensors(self._model.device)
-        self._model.load_state_dict(tensors["adapter"], strict=False)
+        tensors = self._checkpoints.tensors(self._learner.model.device)
+        self._learner.load(tensors["adapter"])
         optimizer.load_state_dict(tensors["optimizer"])
         return State.of(row), tensors["best"]
 
@@ -401,7 +291,7 @@ class Trainer:
         loss = sum(last) / max(1, len(last))
         trained = Trained(plan, seconds, state.step, loss, state.rate, state.held_out, state.replaying)
         with writing(self.folder) as temporary:
-            self._model.save_pretrained(temporary)
+            self._learner.model.save_pretrained(temporary)
             write_json(temporary / "groundtune.json", {"inputs": self._inputs, **trained.to_json()})
         self._checkpoints.clear()
         return trained
@@ -425,11 +315,6 @@ class Trainer:
 def _rate_steps(plan: Plan) -> int:
     """The steps at each learning rate that is tried."""
     return min(plan.steps, max(4, round(RATE_STEPS * plan.steps)))
-
-
-def copied(weights: dict[str, Any]) -> dict[str, Any]:
-    """Tensors that stay as they are while the originals are trained."""
-    return {name: value.clone() for name, value in weights.items()}
 
 
 def _show(progress: Progress, plan: Plan, done: list[list[Pack]]) -> None:
