@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -126,6 +127,14 @@ def spread(model: Any) -> Any:
             if parameter.dim() == 2:
                 parameter.mul_(25 if "lm_head" in name else 8 if "embed" in name else 5)
     return model
+
+
+def advised(model: Path, folder: Path) -> Path:
+    """A copy of a model whose makers advise sampling, with a penalty on words that come again, and another end."""
+    shutil.copytree(model, folder)
+    advice = {"do_sample": True, "temperature": 2.0, "top_k": 40, "repetition_penalty": 5.0, "eos_token_id": 1}
+    (folder / "generation_config.json").write_text(json.dumps(advice))
+    return folder
 
 
 def adapter(model: Path, folder: Path, seed: int, std: float = 0.3) -> Path:

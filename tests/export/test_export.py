@@ -112,12 +112,13 @@ def test_the_card_of_a_hybrid_says_where_passages_stand_and_that_of_a_tuned_mode
 def test_the_program_in_the_card_answers_as_the_measured_model(
     project: Project, tmp_path: Path, form: Format, tiny: Tiny, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
+    base = small.advised(tiny.llama, tmp_path / "base")
     told = export_stage(project, tmp_path / "out", "tuned", form)
     text = (tmp_path / "out" / "README.md").read_text()
     [program] = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
     monkeypatch.chdir(tmp_path / "out")
 
-    exec(program.replace("the folder of the base model", str(tiny.llama)), {})
+    exec(program.replace("the folder of the base model", str(base)), {})
 
     backend: Any = project.backend
     generator = backend.generator(project.workspace.adapter(told["adapter"]))

@@ -22,7 +22,7 @@ from groundtune.models.hf.packed import Packed
 from groundtune.models.hf.padded import Padded
 from groundtune.models.hf.way import Way
 from groundtune.types import Completion, Generator, Limits, Message, Prompt
-from tests.tiny import CONTEXT, OLD_NAME, Tiny, adapter
+from tests.tiny import CONTEXT, OLD_NAME, Tiny, adapter, advised
 
 pytestmark = OLD_NAME
 WORDS = ["red", "lamp", "cost", "north", "Zürich", "\n", "7", "Answer with few words", "🌱"]
@@ -152,6 +152,22 @@ def test_a_stop_ends_the_answer_and_is_no_part_of_it(backend: HFBackend) -> None
     for stop in (whole[3], whole[2:6]):
         short = backend.generator().generate([prompt("red lamp")], Limits(12, (stop, "\n")))[0]
         assert short.text == whole.split(stop)[0]
+
+
+@pytest.mark.parametrize("way", [Packed, Padded])
+def test_what_the_makers_advise_for_sampling_changes_no_answer(tiny: Tiny, tmp_path: Path, way: type[Way]) -> None:
+    plain = HFBackend(str(tiny.llama), "llama", threads=1)
+    other = HFBackend(str(advised(tiny.llama, tmp_path / "advised")), "advised", threads=1)
+    texts = [" ".join(WORDS[n : n + 3]) for n in range(5)]
+
+    def tokens(backend: HFBackend) -> list[str]:
+        ids = [backend.ids(prompt(text), Limits(20)) for text in texts]
+        with backend.using(None) as model:
+            said = way(backend).complete(model, ids, [()] * len(ids), Limits(20), ([], None))
+        return [one.text for one in said]
+
+    assert tokens(other) == tokens(plain)
+    assert other.ends(()) == {*plain.ends(()), 1}  # but their own ends of text are kept
 
 
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])

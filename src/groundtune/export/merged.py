@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from groundtune.models.hf.backend import HFBackend
@@ -17,25 +17,12 @@ def write_merged(backend: HFBackend, adapter: Path, target: Path) -> None:
     """Writes the model with an adapter, in the number format that it was measured in, with its tokenizer."""
     target.mkdir()
     with backend.using(adapter) as model:
-        sampling = model.generation_config
-        model.generation_config = _greedy(sampling)
-        try:
-            model.save_pretrained(target)
-        finally:
-            model.generation_config = sampling
+        model.save_pretrained(target)
     backend.tokenizer.save_pretrained(target)
     if sentencepiece := _sentencepiece(backend.tokenizer.name_or_path):
         shutil.copyfile(sentencepiece, target / SENTENCEPIECE)
     for name in ("config.json", "tokenizer_config.json"):
         _forget_code(target / name)
-
-
-def _greedy(config: Any) -> Any:
-    """As the model was measured: without what its makers advise for sampling, and with its own ends of text."""
-    from transformers import GenerationConfig
-
-    ids = {key: getattr(config, key) for key in ("bos_token_id", "eos_token_id", "pad_token_id")}
-    return GenerationConfig(do_sample=False, **ids)  # type: ignore[no-untyped-call]
 
 
 def _sentencepiece(weights: str) -> str | None:

@@ -17,7 +17,8 @@ class Origin:
     model: the base model's name in the config; verdict: all of it; training: what the tune stage says of the adapter;
     forgetting: what the verdict says of it; lineage: its lines; k: passages in a prompt, 0 without a retriever;
     choices: the labels, where it is one of them that answers; abstain_below: as in the config; dtype: of the weights
-    as they were measured; bits: of each of them in memory, None where that is what the format says.
+    as they were measured; bits: of each of them in memory, None where that is what the format says; ends: the ids that
+    end a text.
     """
 
     project: str
@@ -35,6 +36,7 @@ class Origin:
     abstain_below: float | None
     dtype: str
     bits: int | None
+    ends: Sequence[int]
     version: str
 
     @property

@@ -57,6 +57,8 @@ ids = tokenizer(prompt, return_tensors="pt")
 said = model.generate(
     **ids,
     do_sample=False,
+    repetition_penalty=1.0,
+    eos_token_id={list(origin.ends)},
     max_new_tokens={origin.limits.max_tokens},
     stop_strings={json.dumps(stops)},
     tokenizer=tokenizer,

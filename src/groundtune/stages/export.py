@@ -190,6 +190,7 @@ def _origin(project: Project, built: Approach, training: Json) -> Origin:
     backend: Any = project.backend
     with backend.using(workspace.adapter(training["adapter"])) as model:
         dtype = str(model.dtype).removeprefix("torch.")
+        ends = model.generation_config.eos_token_id
     return Origin(
         project=project.title,
         approach=built.name,
@@ -206,6 +207,7 @@ def _origin(project: Project, built: Approach, training: Json) -> Origin:
         abstain_below=config.prompt.abstain_below,
         dtype=dtype,
         bits=config.model.bits,
+        ends=ends,
         version=groundtune.__version__,
     )
 

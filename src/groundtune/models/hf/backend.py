@@ -18,6 +18,7 @@ from groundtune.attention import window
 from groundtune.config import ModelTable
 from groundtune.errors import TooLongError, UserError
 from groundtune.heap import give_back
+from groundtune.models.hf.greedy import greedy
 from groundtune.models.hf.packed import Packed
 from groundtune.models.hf.padded import Padded
 from groundtune.models.hf.text import until_stop
@@ -99,12 +100,12 @@ class HFBackend:
         are left to them.
         """
         if stops not in self._ends:
-            config = self._generation_config()
-            own = config.eos_token_id if isinstance(config.eos_token_id, list) else [config.eos_token_id]
+            with self.using(self._loaded[0] if self._loaded else None) as model:
+                own = model.generation_config.eos_token_id
             short = [stop for stop in stops if len(stop) == 1]
             pieces = self.tokenizer.batch_decode([[id] for id in range(len(self.tokenizer))]) if short else []
             holding = {id for id, piece in enumerate(pieces) if any(stop in piece for stop in short)}
-            self._ends[stops] = frozenset({*own, self.tokenizer.eos_token_id, *holding} - {None})
+            self._ends[stops] = frozenset({*own, *holding})
         return self._ends[stops]
 
     def packs(self, model: Any, longest: int) -> bool:
@@ -115,10 +116,6 @@ class HFBackend:
             if self._packs is None:
                 self._packs = works_with(model)
         return self._packs and longest <= window(model)
-
-    def _generation_config(self) -> Any:
-        with self.using(self._loaded[0] if self._loaded else None) as model:
-            return model.generation_config
 
     def fresh(self) -> tuple[Any, Any]:
         """The tokenizer and the bare model, for training; the model kept so far is let go."""
@@ -214,6 +211,7 @@ class HFBackend:
         if torch.cuda.is_available() and model.device.type != "cuda":
             model = model.to("cuda")
         four_bits.prepare(model)
+        model.generation_config = greedy(model.generation_config, self.tokenizer)
         return model.eval()
 
     def _tuned(self, model: Any, folder: Path) -> Any:
