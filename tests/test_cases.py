@@ -1,6 +1,10 @@
 """What examples are to retrieval: solved cases where there are no documents, and what holds their evidence."""
 
-from groundtune.cases import LeaveOneOut, holds_evidence, same_question, solved_case, solved_cases
+from hypothesis import given
+from hypothesis import strategies as st
+
+from groundtune.cases import CASE_CHARS, LeaveOneOut, holds_evidence, same_question, solved_case, solved_cases
+from groundtune.index.chunk import chunk
 from groundtune.types import EVERYONE, Evidence, Example, Hit, Passage, Reader
 
 
@@ -18,6 +22,30 @@ def test_a_solved_case_is_a_document_with_question_and_answer() -> None:
     assert [case.text for case in cases] == ["Q: What is 1?\nA: seven", "Q: What is 2?\nA: "]
     assert [case.id for case in cases] == [solved_case(example(1)), solved_case(example(2))]
     assert cases[0].stamp != cases[1].stamp
+
+
+LINES = st.lists(
+    st.sampled_from(["the lamp is red", "# Order", "| a | b |", "|---|---|", "", "```", "seven"]), max_size=9
+)
+
+
+@given(question=LINES, answer=LINES, times=st.integers(1, 90), again=st.integers(1, 90))
+def test_a_long_case_is_one_passage_that_shows_its_answer(
+    question: list[str], answer: list[str], times: int, again: int
+) -> None:
+    asked, said = "\n".join(["Hello.", *question * times]), "\n".join(["Yes.", *answer * again])
+    [case] = solved_cases([Example("e", "text", asked, (said,))])
+
+    [passage] = chunk(case, CASE_CHARS)
+
+    begin, shown = passage.text.split("\nOutput: ")
+    room = CASE_CHARS - len("Input: \nOutput: ")
+    assert begin.startswith("Input: Hello.")
+    assert shown == said.rstrip() if len(said) <= room // 2 else said.startswith(shown.rstrip("…"))
+    if len(asked) + len(said) <= room:
+        assert passage.text == f"Input: {asked}\nOutput: {said}".rstrip()
+    else:
+        assert len(case.text) == CASE_CHARS
 
 
 def test_a_train_question_never_finds_its_own_solved_case_and_still_finds_k() -> None:

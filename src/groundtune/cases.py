@@ -11,17 +11,26 @@ from groundtune.prompts import ABSTENTION, CUES, Shot
 from groundtune.types import EVERYONE, Document, Example, Hit, Passage, Reader, Retriever
 from groundtune.workspace import digest
 
+CASE_CHARS = 2000  # of a case at the most, so that it is one passage: what is found is shown with its answer
 CASES_CHARS = 4000  # of the cases in one prompt: about a thousand tokens, which leaves a small model room to answer
 
 
 def solved_cases(examples: Sequence[Example]) -> list[Document]:
-    """Train examples as documents, so that retrieval has something to find where there are no documents."""
+    """Train examples as documents of CASE_CHARS at the most, so that retrieval has something to find where there are no
+    documents. Of a longer one the end of the question is left out, and of an answer longer than half of it its own."""
     documents = []
     for example in examples:
         lead, cue = CUES[example.task]
-        text = f"{lead}{example.question}\n{cue} {example.answers[0] if example.answers else ''}"
+        room = CASE_CHARS - len(f"{lead}\n{cue} ")
+        answer = example.answers[0] if example.answers else ""
+        answer = _begin(answer, max(room // 2, room - len(example.question)))
+        text = f"{lead}{_begin(example.question, room - len(answer))}\n{cue} {answer}"
         documents.append(Document(solved_case(example), text, "", digest(text), ""))
     return documents
+
+
+def _begin(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def solved_case(example: Example) -> str:
@@ -74,8 +83,8 @@ class NearestCases:
     def _shots(self, hits: Sequence[Hit]) -> tuple[Shot, ...]:
         shots: list[Shot] = []
         left = CASES_CHARS
-        for document in dict.fromkeys(hit.passage.document for hit in hits):  # a long case is several passages
-            if (example := self._examples.get(document)) is None:
+        for hit in hits:
+            if (example := self._examples.get(hit.passage.document)) is None:
                 continue
             shot = Shot(example.question, example.answers[0] if example.answers else ABSTENTION)
             left -= len(shot.question) + len(shot.answer)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from groundtune import parse, plug
+from groundtune.cases import CASE_CHARS
 from groundtune.config import Config
 from groundtune.errors import UserError
 from groundtune.examples.read import Loaded, read_examples
@@ -119,14 +120,14 @@ class Project:
         if not self.sources:
             return
         table, folder, embedder = self.config.index, self.workspace.cases, self._plain_embedder
-        inputs = digest([embedder.name, table.language, table.passage_chars, [(one.id, one.stamp) for one in cases]])
+        inputs = digest([embedder.name, table.language, CASE_CHARS, [(one.id, one.stamp) for one in cases]])
         if self.workspace.done("cases", inputs) is not None:
             return
         if "_cases" in self.__dict__:
             self.__dict__.pop("_cases").close()
         self.workspace.begin("cases")
         with writing(folder) as aside, closing(SqliteIndex(aside, embedder, table.language)) as index:
-            sync(index, {EXAMPLES: InMemory(cases)}, table.passage_chars, progress=self.progress)
+            sync(index, {EXAMPLES: InMemory(cases)}, CASE_CHARS, progress=self.progress)
         self.workspace.finish("cases", inputs, {"cases": len(cases)})
 
     def retriever_of_cases(self) -> Retriever:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 
-from groundtune.cases import solved_cases
+from groundtune.cases import CASE_CHARS, solved_cases
 from groundtune.errors import UserError
 from groundtune.examples.leaks import find_leaks, gate
 from groundtune.examples.split import Split, keep_back, split, split_as_given
@@ -141,7 +141,7 @@ def bring(project: Project, only: Mapping[str, Source] | None = None, index: Sto
     return sync(
         index or project.index,
         sources if only is None else only,
-        project.config.index.passage_chars,
+        _passage_chars(project),
         names=list(sources),
         settings={name: digest(tables[name].options) for name in sources if name in tables},
         keep=project.config.index.keep,
@@ -166,7 +166,7 @@ def rebuilt(project: Project) -> Summary:
 
 def differences(project: Project) -> list[Difference]:
     """Where the index differs from the sources."""
-    return verify(project.index, _sources(project), project.config.index.passage_chars)
+    return verify(project.index, _sources(project), _passage_chars(project))
 
 
 def _sources(project: Project) -> Mapping[str, Source]:
@@ -175,6 +175,11 @@ def _sources(project: Project) -> Mapping[str, Source]:
         return project.sources
     split_stage(project)
     return {EXAMPLES: InMemory(solved_cases(train_examples(project)))}
+
+
+def _passage_chars(project: Project) -> int:
+    """A solved case is one passage."""
+    return project.config.index.passage_chars if project.sources else CASE_CHARS
 
 
 def report_sync(project: Project, summary: Summary) -> None:
