@@ -100,6 +100,7 @@ def compared(
 ) -> dict[str, Any]:
     """Both in turn, so that a busy machine slows both; the best round of each counts."""
     backend.generator().generate(prompts[:2], limits)  # what is loaded or tried at first use
+    reference.answers(prompts[:2], limits)
 
     def ours() -> list[str]:
         return [one.text for one in backend.generator().generate(prompts, limits)]

@@ -46,6 +46,8 @@ def main() -> None:
     learnt, held_out = rows(given.rows)
     backend = HFBackend(find_weights("smollm2-135m", "model"), "smollm2-135m")
     with tempfile.TemporaryDirectory(prefix="groundtune-training-") as folder:
+        for warmed in (with_trl, ours):  # the first step of a process is slower than all others
+            warmed(backend, learnt[:BATCH], Path(folder) / warmed.__name__)
         results = {
             "trl": with_trl(backend, learnt, Path(folder) / "trl"),
             "ours": ours(backend, [replace(row, pack=row.example) for row in learnt], Path(folder) / "alone"),

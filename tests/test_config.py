@@ -106,6 +106,7 @@ def test_what_a_kind_decides_is_handed_on(file: Path) -> None:
         ({"tune": {"zzz": 2}}, "[tune] zzz is unknown; one of: recipe, seeds, minutes, "),
         ({"approaches": {"a": {"generator": "base", "retriver": True}}}, "[approaches.a] retriver is unknown; did you"),
         ({"tune": {"epochs": "two"}}, '[tune] epochs = "two": a number was expected'),
+        ({"tune": {"epochs": float("inf")}}, "[tune] epochs = Infinity: input should be less than or equal to 1000"),
         ({"tune": {"rank": 1.5}}, "[tune] rank = 1.5: a whole number was expected"),
         ({"tune": {"minutes": 0}}, "[tune] minutes = 0: input should be greater than 0"),
         ({"retrieve": {"k": 50}}, "[retrieve] k = 50: input should be less than or equal to 20"),

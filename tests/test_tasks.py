@@ -159,7 +159,7 @@ def test_a_real_model_too_says_one_of_77_labels_and_nothing_else(tiny: Tiny) -> 
 @pytest.mark.parametrize(
     ("rows", "tells", "reason"),
     [
-        (label_rows(2), True, "too few train examples"),
+        (label_rows(2)[:100], True, "too few train examples"),
         ([*label_rows(1)[:30], label_rows(2)[59]], True, "too few train examples"),  # in train each label occurs once
         (label_rows(), False, "does not tell how sure it is"),
     ],
@@ -195,6 +195,35 @@ def test_a_longer_text_is_answered_and_never_withheld(tiny: Tiny, tmp_path: Path
     assert metrics["abstention_rate"] == 0
     assert 0 < metrics["aurc"] < 1
     assert "ece" not in metrics
+
+
+@pytest.mark.parametrize(("given", "kept"), [(100, 0), (110, 16), (200, 20), (309, 20), (1000, 50), (3000, 96)])
+def test_a_twentieth_of_train_decides_and_of_few_examples_more(
+    tiny: Tiny, tmp_path: Path, given: int, kept: int
+) -> None:
+    project = opened(tmp_path, tiny, label_rows(1), BASE, say=labels, sure=sure)
+    rng = random.Random(1)
+    examples = [Example(f"e{n}", "qa", f"What is {rng.random()}?", ("seven",), group=f"e{n}") for n in range(given)]
+
+    learnt, deciding = stages.data.tuning_split(project, examples)
+
+    assert len(deciding) == kept
+    assert len(learnt) == given - kept
+
+
+@pytest.mark.parametrize(
+    ("long", "more", "said"), [(3, "", True), (3, "[prompt]\nmax_tokens = 900\n", False), (0, "", False)]
+)
+def test_answers_that_may_be_cut_are_said_before_they_are(
+    tiny: Tiny, tmp_path: Path, long: int, more: str, said: bool
+) -> None:
+    rows = [{"input": f"{n} {chr(97 + n) * 9}", "output": "word " * (300 if n < long else 30)} for n in range(20)]
+    project = opened(tmp_path, tiny, rows, BASE + more, say=asked, sure=sure)
+
+    stages.split_stage(project)
+
+    assert isinstance(project.progress, Said)
+    assert ("train answers may be longer than 512 tokens" in project.progress) == said
 
 
 def answers(say: str, task: Any = "qa", confidence: float | None = 0.3, **more: Any) -> Approach:
@@ -260,8 +289,7 @@ def test_the_nearest_cases_stand_in_the_prompt_the_best_one_last_and_long_ones_d
         return generator.asked[-1].messages[0].content
 
     assert (
-        prompt("e1", "e1", "e0")
-        == "Text: text 0\nLabel: label 0\n\nText: text 1\nLabel: label 1\n\nText: new text\nLabel:"
+        prompt("e1", "e0") == "Text: text 0\nLabel: label 0\n\nText: text 1\nLabel: label 1\n\nText: new text\nLabel:"
     )
     assert prompt("e2", "long", "e0") == "Text: text 2\nLabel: label 2\n\nText: new text\nLabel:"
     assert prompt("gone") == "Text: new text\nLabel:"

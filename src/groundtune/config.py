@@ -118,7 +118,7 @@ class TuneTable(Table):
     minutes: float = Field(default=20, gt=0)
     memory_gb: float | None = Field(default=None, gt=0)  # that training may take; None: what it takes
     precision: Literal["auto", "fp32", "bf16"] = "auto"  # of the frozen weights, on a processor; auto: the faster one
-    epochs: float = Field(default=3, gt=0)
+    epochs: float = Field(default=3, gt=0, le=1000)
     rank: int = Field(default=16, ge=1)
     rate: float = Field(default=1e-3, gt=0)
     try_rates: tuple[Annotated[float, Field(gt=0)], ...] = ()  # instead: the best of these on held-out train examples

@@ -85,48 +85,55 @@ def trainer(
 GENERAL = ("seven days in the north", "a garden costs coins", "green and red lamp", "price of days")
 
 
-def train(weights: Path, folder: Path, log: Path, replays: bool = False) -> Trained:
-    """40 steps in two epochs. replays: general text, from where it is looked at first."""
-    general = general_rows(GENERAL) if replays else []
-    table = {"minutes": 5, "epochs": 2, "batch": 4, "checkpoint_minutes": ALWAYS, "forget_most": 0.1}
-    job = trainer(weights, rows(80), folder, (), general, **table)
+def train(weights: Path, folder: Path, log: Path, more: str = "") -> Trained:
+    """40 steps in two epochs. more: "replays" general text from where it is looked at first, or "decides" by held-out
+    rows, first between two rates and then by the best look, which is not the last one, for they say the contrary."""
+    general = general_rows(GENERAL) if more == "replays" else []
+    deciding = [replace(row, completion=" seven coins in the garden") for row in rows(8)] if more == "decides" else []
+    table = {"minutes": 5, "epochs": 2, "batch": 4, "checkpoint_minutes": ALWAYS, "forget_most": 0.1, "rate": 5e-3}
+    rates = {"try_rates": [1e-5, 5e-3]} if more == "decides" else {}
+    job = trainer(weights, rows(80), folder, deciding, general, **table, **rates)
     return job.train(job.plan(), Log(log))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "replays"), [("llama", False), ("neox", False), ("llama", True)])
+@pytest.mark.parametrize(("name", "more"), [("llama", ""), ("neox", ""), ("llama", "replays"), ("llama", "decides")])
 def test_a_training_that_is_killed_again_and_again_ends_as_if_it_had_not_been(
-    tiny: Tiny, tmp_path: Path, name: str, replays: bool
+    tiny: Tiny, tmp_path: Path, name: str, more: str
 ) -> None:
     weights, folder = getattr(tiny, name), tmp_path / "killed"
-    whole = train(weights, tmp_path / "whole", tmp_path / "log", replays)
-    assert whole.steps == (42 if replays else 40)
-    assert whole.replaying == (4 if replays else None)
+    whole = train(weights, tmp_path / "whole", tmp_path / "log", more)
+    assert whole.steps == (42 if more == "replays" else 40)
+    assert whole.replaying == (4 if more == "replays" else None)
+    assert more != "decides" or whole.held_out[-1] > min(whole.held_out)
     rng = random.Random()
     logs = []
     for number in range(3):
         logs.append(Log(tmp_path / f"log{number}"))
-        process = start(train, weights, folder, logs[-1].path, replays)
+        process = start(train, weights, folder, logs[-1].path, more)
         after = rng.randint(3, 10)
         assert wait(process, lambda log=logs[-1], after=after: len(log.amounts) > after)  # type: ignore[misc]
         assert send(process, signal.SIGKILL) == -signal.SIGKILL
         assert not folder.exists()
     logs.append(Log(tmp_path / "last"))
 
-    resumed = train(weights, folder, logs[-1].path, replays)
+    resumed = train(weights, folder, logs[-1].path, more)
 
     assert (resumed.steps, resumed.replaying) == (whole.steps, whole.replaying)
     assert not list(tmp_path.glob("killed-checkpoints"))
     # The first that a process says to be done are the steps of those before it; all but the very last of them.
-    for before, log in pairwise([] if replays else logs):  # with replay there comes to be more to do
+    for before, log in pairwise(
+        [] if more else logs
+    ):  # with replay there comes to be more to do, and a trial counts as one
         assert sum(before.amounts[:-2]) <= log.amounts[0] <= sum(before.amounts) + max(before.amounts[1:])
     assert resumed.plan.tokens == whole.plan.tokens
-    assert replays or sum(logs[-1].amounts) == resumed.plan.tokens
+    assert more == "replays" or sum(logs[-1].amounts) == resumed.plan.tokens
     ours, theirs = (load_file(tmp_path / which / "adapter_model.safetensors") for which in ("killed", "whole"))
     assert ours.keys() == theirs.keys()
     for key, tensor in ours.items():
         torch.testing.assert_close(tensor, theirs[key], rtol=0, atol=1e-5)
     assert resumed.loss == pytest.approx(whole.loss, abs=1e-4)
+    assert resumed.held_out == pytest.approx(whole.held_out, abs=1e-4)
 
 
 def test_a_training_whose_end_nobody_heard_of_is_not_done_again(tiny: Tiny, tmp_path: Path) -> None:
@@ -284,6 +291,52 @@ def test_general_text_is_replayed_from_where_it_gets_too_perplexing_and_only_the
 )
 def test_training_ends_when_two_looks_in_a_row_are_clearly_worse_than_the_best(looks: list[float], ends: bool) -> None:
     assert State(Plan(1, 1, 1, 1, 1, 1), held_out=tuple(looks)).hopeless == ends
+
+
+@pytest.mark.parametrize(("steps", "later"), [(1000, 1000), (1000, 500), (1000, 1600), (7, 7), (3, 3)])
+def test_looks_are_spread_over_the_rest_of_the_second_half_though_its_end_moves(steps: int, later: int) -> None:
+    state, looks = State(Plan(1, 1, 1, steps, 1, 1)), []
+    while state.step < state.plan.steps:
+        state.step += 1
+        if state.step == 0.65 * steps or (later < steps and state.step == 0.4 * steps):
+            state.plan = replace(state.plan, steps=later)
+        if state.step >= state.next_look(5):
+            state.held_out, state.looked = (*state.held_out, 1.0), state.step
+            looks.append(state.step)
+
+    assert looks[-1] == later
+    assert len(looks) == min(5, steps - steps // 2)
+    gaps = [after - before for before, after in pairwise(looks)]
+    assert steps < 100 or min(gaps) >= 25
+
+
+def test_training_that_diverges_is_an_error_and_leaves_nothing(tiny: Tiny, tmp_path: Path) -> None:
+    job = trainer(tiny.llama, rows(16), tmp_path / "adapter", epochs=3, rate=1e20)
+
+    with pytest.raises(WorkFailed, match=r"training diverged: after \d+ steps at a learning rate of up to 1e\+20"):
+        job.train(job.plan())
+
+    assert not (tmp_path / "adapter").exists()
+
+
+def test_a_learning_rate_at_which_training_diverges_is_not_chosen(tiny: Tiny, tmp_path: Path) -> None:
+    rates = [1e20, 1e-3, 1e25]
+    job = trainer(tiny.llama, rows(40), tmp_path / "adapter", rows(8), epochs=2, batch=4, try_rates=rates)
+
+    assert job.train(job.plan()).rate == 1e-3
+
+
+@pytest.mark.usefixtures("empty_process")
+def test_the_memory_counts_what_is_kept_of_the_weights(tiny: Tiny, tmp_path: Path) -> None:
+    def job(deciding: Sequence[Row] = (), **table: Any) -> Trainer:
+        return trainer(tiny.llama, rows(8), tmp_path / "adapter", deciding, epochs=1, **table)
+
+    plain = job()
+    one = sum(weight.nbytes for weight in plain._learner.trainable())
+    nothing, best, rates = plain.plan(), job(rows(8)).plan(), job(rows(8), try_rates=[1e-3, 2e-3]).plan()
+
+    assert best.memory_gb - nothing.memory_gb == pytest.approx(one / memory.BYTES)
+    assert rates.memory_gb - nothing.memory_gb == pytest.approx(5 * one / memory.BYTES)
 
 
 @pytest.fixture

@@ -94,7 +94,7 @@ def _data(origin: Origin) -> str:
     return (
         f"{len(origin.lineage):,} training rows ({mix}), {origin.training['plan']['tokens']:,} tokens, from "
         f"{len(examples - made):,} of {origin.train:,} train examples{written} and "
-        f"{len(documents_of(origin.lineage)):,} documents. The questions of the test are not among them."
+        f"{len(documents_of(origin.lineage)):,} documents. No test example is among them."
     )
 
 

@@ -21,10 +21,12 @@ from groundtune.project import EXAMPLES, InMemory, Project, rebuilding_index
 from groundtune.types import Evidence, Example, Json, Reader, Source
 from groundtune.workspace import digest, read_jsonl, write_jsonl
 
-LONGEST_ANSWER = 256  # tokens
+LONGEST_ANSWER = 512  # tokens, where [prompt] max_tokens does not say
 DECIDING_SHARE = 0.05  # of the train examples are kept from tuning, to decide by
 DECIDING_MOST = 96
 DECIDING_FEWEST = 16  # with fewer nothing can be decided: then tuning learns from all
+DECIDING_LEAST = 20  # are kept, for groups do not always come to what is asked for
+DECIDING_SHARE_MOST = 0.15  # of few examples
 NAMED = 10  # documents that a sync names one by one
 
 
@@ -63,7 +65,7 @@ def split_stage(project: Project) -> Json:
         "longest_answer": _longest_answer(parts.train),
     }
     project.workspace.finish("split", inputs, result)
-    for note in notes:
+    for note in (*notes, *_cut_answers(project, parts.train)):
         project.progress.say(note)
     return result
 
@@ -252,7 +254,7 @@ def tuning_split(project: Project, examples: Sequence[Example]) -> tuple[list[Ex
     learnt, deciding = keep_back(
         examples,
         question=project.config.question,
-        share=DECIDING_SHARE,
+        share=min(DECIDING_SHARE_MOST, max(DECIDING_SHARE, DECIDING_LEAST / max(1, len(examples)))),
         most=DECIDING_MOST,
         seed=project.config.examples.seed + 1,
     )
@@ -276,6 +278,29 @@ def file_digest(path: Path | None) -> str:
 
 
 def _longest_answer(train: Sequence[Example]) -> int:
-    """Tokens that the longest train answers need: a generous two a word, or one in three bytes where words are long."""
-    needs = sorted(max(2 * len(a.split()), len(a.encode()) // 3) for example in train for a in example.answers)
-    return min(LONGEST_ANSWER, 8 + needs[int(0.99 * (len(needs) - 1))]) if needs else 32
+    """Tokens that the longest train answers need, but for one in a hundred."""
+    needs = sorted(map(_needs, _answers(train)))
+    return min(LONGEST_ANSWER, needs[int(0.99 * (len(needs) - 1))]) if needs else 32
+
+
+def _cut_answers(project: Project, train: Sequence[Example]) -> list[str]:
+    """A note on how many answers may be cut, where one in a hundred or more are."""
+    given = _answers(train)
+    cut = sum(_needs(answer) > LONGEST_ANSWER for answer in given)
+    if project.config.prompt.max_tokens is not None or 100 * cut <= len(given):
+        return []
+    return [
+        (
+            f"{cut:,} of {len(given):,} train answers may be longer than {LONGEST_ANSWER} tokens, where answers end: "
+            "[prompt] max_tokens allows more"
+        )
+    ]
+
+
+def _answers(train: Sequence[Example]) -> list[str]:
+    return [answer for example in train for answer in example.answers]
+
+
+def _needs(answer: str) -> int:
+    """Tokens, estimated: a generous two a word, or one in three bytes where words are long."""
+    return 8 + max(2 * len(answer.split()), len(answer.encode()) // 3)

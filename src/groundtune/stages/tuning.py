@@ -18,7 +18,7 @@ from groundtune.project import Project
 from groundtune.prompts import trained
 from groundtune.report.forgotten import forgotten_sentence
 from groundtune.stages.build import build_inputs, hidden_documents, rows, untunable
-from groundtune.stages.data import last_split, open_examples, train_examples, tuning_split
+from groundtune.stages.data import DECIDING_FEWEST, last_split, open_examples, train_examples, tuning_split
 from groundtune.stages.forgetting import forgotten
 from groundtune.stages.synthesis import check_recipe, made_examples, paraphrased
 from groundtune.tune.lineage import LINEAGE, keep_lineage
@@ -58,7 +58,9 @@ def tune_stage(project: Project, *, plan_only: bool = False) -> Json | None:
     check_recipe(project)
     lessons = [one for one in _lessons(project, write=not plan_only) if one.number >= len(adapters.get(one.use, ()))]
     if plan_only:
-        plan = _say_plan(project, *_trainer(project, lessons[0]))
+        use, trainer, learnt = _trainer(project, lessons[0])
+        plan = trainer.plan()
+        _say_plan(project, use, trainer, plan, learnt)
         if len(lessons) > 1:
             project.progress.say(f"that is one of {len(lessons)} trainings, one after the other")
         return {**asdict(plan), "trainings": len(lessons)}
@@ -165,7 +167,14 @@ def _trainer(project: Project, lesson: _Lesson) -> tuple[Use, Trainer, list[Row]
 def _train(project: Project, lesson: _Lesson) -> Json:
     """Trains an adapter; what is kept of that."""
     use, trainer, learnt = _trainer(project, lesson)
-    training = trainer.train(_say_plan(project, use, trainer, learnt), project.progress)
+    plan = trainer.plan()
+    if trainer.finished() is None:  # else a process was killed that had trained it
+        _say_plan(project, use, trainer, plan, learnt)
+        if not lesson.held_out.examples:
+            project.progress.say(
+                f"too few train examples to keep {DECIDING_FEWEST} of them from tuning: nothing decides when to stop"
+            )
+    training = trainer.train(plan, project.progress)
     examples = {example.id: example for example in (*lesson.given.examples, *lesson.given.made)}
     keep_lineage(trainer.learnt(training.steps, training.replaying), examples, trainer.folder / LINEAGE)
     project.progress.say(
@@ -208,8 +217,7 @@ def _material(project: Project, examples: Sequence[Example], *, decides: bool = 
     )
 
 
-def _say_plan(project: Project, use: Use, trainer: Trainer, learnt: Sequence[Row]) -> Plan:
-    plan = trainer.plan()
+def _say_plan(project: Project, use: Use, trainer: Trainer, plan: Plan, learnt: Sequence[Row]) -> None:
     mix = ", ".join(f"{n:,} {kind}" for kind, n in _counts(learnt).items())
     twice = ", activations computed twice to keep to [tune] memory_gb" if plan.checkpointed else ""
     apart = "" if plan.packed else ", rows one by one: this model's layers do not let them be packed"
@@ -230,7 +238,6 @@ def _say_plan(project: Project, use: Use, trainer: Trainer, learnt: Sequence[Row
             f"[tune] minutes = {minutes:g} leaves out {plan.left_out:,} of {plan.rows_given:,} rows "
             f"(all of them: about {plan.rows_given / plan.rows * plan.seconds / 60:.0f} minutes)"
         )
-    return plan
 
 
 def _for(use: Use) -> str:

@@ -32,16 +32,16 @@ class Learner:
         self.strip = max(STRIP, *(one.length for one in packs))
         self._room, self._cost = math.inf, memory.Cost()  # bytes for what goes through the model together
 
-    def fit_memory(self, steps: Sequence[list[Pack]], checkpointed: bool = False) -> tuple[float, bool]:
+    def fit_memory(self, steps: Sequence[list[Pack]], copies: int, checkpointed: bool = False) -> tuple[float, bool]:
         """Sees to it that the steps take no more memory than they may: what goes through the model together gets
         smaller, then activations are computed twice. Gives the gigabytes, and whether they are.
 
-        Raises UserError where a single row needs more memory than there is.
+        copies: that are kept of what is trained. Raises UserError where a single row needs more memory than there is.
         """
         longest = max(self._packs, key=lambda one: one.length)
         measured = memory.cost_computed_twice if checkpointed else memory.cost
         self._cost = measured(lambda: self.loss([longest]), longest, self.model)
-        budget, held = self._table.memory_gb, memory.held(self.model)
+        budget, held = self._table.memory_gb, memory.held(self.model, copies)
         self._room = math.inf if budget is None else budget * memory.BYTES - held
         alone = max(self._cost.of([one]) for one in self._packs)
         if alone <= self._room:
@@ -54,7 +54,7 @@ class Learner:
                 f"{need:.2f} GB",
                 "allow more, or choose a smaller [retrieve] k, [index] passage_chars or [model]",
             )
-        return self.fit_memory(steps, checkpointed=True)
+        return self.fit_memory(steps, copies, checkpointed=True)
 
     def optimizer(self) -> torch.optim.Optimizer:
         """One that knows nothing of any step yet."""
@@ -129,6 +129,12 @@ class Learner:
     def copied(self) -> dict[str, Any]:
         """The same as it is now."""
         return {name: value.clone() for name, value in self.weights().items()}
+
+    def largest(self) -> float:
+        """The largest of them, whatever its sign; no number where one of them is none."""
+        return max(
+            (float(weight.detach().abs().max()) for weight in self.trainable()), key=lambda one: (one != one, one)
+        )
 
     def load(self, weights: dict[str, Any]) -> None:
         """Takes such weights."""

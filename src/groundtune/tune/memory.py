@@ -72,14 +72,16 @@ def kept_for_backward(loss: Callable[[], torch.Tensor], model: Any) -> int:
     return sum(seen.values())
 
 
-def held(model: Any) -> int:
-    """Bytes that training holds all the time: all weights, and the states of those that are trained. On a processor all
-    else that this process holds as well, for it is the process that has to fit into the machine."""
+def held(model: Any, copies: int = 0) -> int:
+    """Bytes that training holds all the time: all weights, and the states and copies of those that are trained. On a
+    processor all else that this process holds as well, for it is the process that has to fit into the machine."""
     everything = weights(model)
     if model.device.type == "cpu":
         heap.give_back()
         everything = max(everything, heap.in_use()) + int(LIBRARIES)
-    return everything + int(STATES * sum(tensor.nbytes for tensor in model.parameters() if tensor.requires_grad))
+    return everything + int(
+        (STATES + copies) * sum(tensor.nbytes for tensor in model.parameters() if tensor.requires_grad)
+    )
 
 
 def weights(model: Any) -> int:

@@ -44,13 +44,14 @@ class State:
     trying: float = 0.0  # seconds of those that went into learning rates which were not chosen
     losses: tuple[float, ...] = ()
     held_out: tuple[float, ...] = ()
+    looked: int = 0  # the step of the last look at the held-out rows
     general: tuple[float, ...] = ()  # the loss on general text: before training, and at each watch
     replaying: int | None = None  # the step from which on it is replayed
 
     @classmethod
     def of(cls, row: Json) -> State:
         """What stands in a checkpoint."""
-        told = {one.name: row[one.name] for one in fields(cls)}
+        told = {one.name: row[one.name] for one in fields(cls) if one.name in row}
         lists = {key: tuple(value) for key, value in told.items() if isinstance(value, list)}
         return cls(**told | lists | {"plan": Plan(**row["plan"])})
 
@@ -58,6 +59,12 @@ class State:
     def perplexing(self) -> float:
         """How many times as perplexing as before general text was at the last watch."""
         return math.exp(self.general[-1] - self.general[0])
+
+    def next_look(self, looks: int) -> int:
+        """The step after which the held-out rows are looked at next, so many times in all: evenly over what is left of
+        the second half, whose end moves as a machine is slower or faster than it was."""
+        since = max(self.looked, self.plan.steps / 2)
+        return round(since + (self.plan.steps - since) / max(1, looks - len(self.held_out)))
 
     @property
     def hopeless(self) -> bool:

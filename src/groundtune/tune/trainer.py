@@ -6,11 +6,12 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from groundtune.config import TuneTable
+from groundtune.errors import WorkFailed
 from groundtune.tune.checkpoints import Checkpoints
 from groundtune.tune.learner import Learner
 from groundtune.tune.lora import with_lora
@@ -30,6 +31,7 @@ TRIAL_STEPS = 3  # timed before training, to say in advance how long it will tak
 LOOKS = 5  # how often the held-out rows are looked at, in the second half of training
 RATE_STEPS = 0.06  # of the steps are done at each learning rate that is tried, and no fewer than 4 steps
 TRYING = 0.4  # of the minutes may go before another one is tried
+RATE_COPIES = 5  # of what is trained, while rates are tried: untrained, at this rate, at the best with AdamW's states
 WATCHES = 8  # how often general text is looked at, until it is replayed
 WATCHED = 3  # one in so many of its rows, which is enough to tell times from tenths
 
@@ -89,7 +91,7 @@ class Trainer:
 
         Training that was begun keeps its plan. Raises UserError where a single row needs more memory than there is.
         """
-        if (trained := self._finished()) is not None:
+        if (trained := self.finished()) is not None:
             return trained.plan
         if begun := self._begun():
             self._fit_memory(begun.checkpointed)
@@ -120,9 +122,10 @@ class Trainer:
     def train(self, plan: Plan, progress: Progress | None = None) -> Trained:
         """Trains by the plan into the folder (a PEFT adapter), unless it was trained by a process killed right after.
 
-        Raises WorkFailed where the disk is full.
+        Raises WorkFailed where the disk is full or training diverged.
         """
-        if (trained := self._finished()) is not None:
+        if (trained := self.finished()) is not None:
+            self._checkpoints.clear()
             return trained
         progress = progress or NoProgress()
         optimizer = self._learner.optimizer()
@@ -130,7 +133,6 @@ class Trainer:
         everything = self._schedule.steps(state.replaying)
         began = saved = time.perf_counter() - state.seconds
         _show(progress, state.plan, everything[: state.step])
-        looked = 0
         if self._general and not state.general:
             state.general = (self._learner.mean_loss(self._watched),)
         if state.step == 0 and self._rates_in_vain:
@@ -141,10 +143,11 @@ class Trainer:
             loss = self._learner.step(optimizer, everything[state.step], state.step / state.plan.steps, state.rate)
             progress.advance(tokens([everything[state.step]]))
             if loss is not None:
+                _insist_on_numbers(loss, state)
                 state.losses = (*state.losses, loss)
             state.step += 1
             if self._looks_after(state):
-                best, looked = self._look(state, best), state.step
+                best = self._look(state, best)
                 if state.hopeless:
                     break
             state.seconds = time.perf_counter() - began
@@ -156,11 +159,20 @@ class Trainer:
                 self._replan(state, everything, progress)
                 self._save(optimizer, state, best)
         progress.finish()
-        if self._deciding and looked < state.step:  # time ran out before the last look
+        if self._deciding and state.looked < state.step:  # time ran out before the last look
             best = self._look(state, best)
         if best:
             self._learner.load(best)
+        _insist_on_numbers(self._learner.largest(), state)
         return self._finish(state, everything, time.perf_counter() - began)
+
+    def finished(self) -> Trained | None:
+        """What this very training came to, if it is in the folder already."""
+        told = self.folder / "groundtune.json"
+        row = read_json(told) if told.exists() else {}
+        if row.pop("inputs", None) != self._inputs:
+            return None
+        return Trained(**{**row, "plan": Plan(**row["plan"]), "held_out": tuple(row["held_out"])})
 
     def learnt(self, steps: int, replaying: int | None = None) -> list[Row]:
         """The rows that a training of so many steps has learnt from: less than all where a budget ended it. replaying:
@@ -177,7 +189,8 @@ class Trainer:
 
     def _fit_memory(self, checkpointed: bool = False) -> tuple[float, bool]:
         steps = self._schedule.steps(replaying=0 if self._general else None)
-        return self._learner.fit_memory(steps, checkpointed)
+        copies = RATE_COPIES if self._rates_in_vain else bool(self._deciding)  # of what is trained, the best as well
+        return self._learner.fit_memory(steps, copies, checkpointed)
 
     def _looking(self, speed: float, looks: int, watches: int) -> float:
         """Seconds that what is still to be looked at will take: a step without its backward pass each. looks, watches:
@@ -215,35 +228,41 @@ class Trainer:
     def _try_rates(self, state: State, everything: list[list[Pack]], began: float, progress: Progress) -> Any:
         """Does the first steps at each learning rate and goes on with the best on held-out rows: the model and the
         state are then as after its steps. Gives its optimiser. A slow machine tries fewer."""
-        first = self._learner.copied()
-        steps, first_tried = _rate_steps(state.plan), time.perf_counter()
-        tried: list[tuple[float, float, tuple[float, ...], dict[str, Any], Any]] = []
-        for rate in self._table.try_rates:
-            if tried and not self._has_time(began, TRYING):
+        first, first_tried = self._learner.copied(), time.perf_counter()
+        steps = everything[: _rate_steps(state.plan)]
+        best = self._at(self._table.try_rates[0], steps, state.plan.steps)
+        said = [best.said]
+        for rate in self._table.try_rates[1:]:
+            if not self._has_time(began, TRYING):
                 progress.say(f"[tune] minutes = {self._table.minutes:g} leaves no time to try the rate {rate:g}")
                 continue
             self._learner.load(first)
-            optimizer = self._learner.optimizer()
-            losses = (self._learner.step(optimizer, everything[n], n / state.plan.steps, rate) for n in range(steps))
-            learnt = tuple(loss for loss in losses if loss is not None)
-            tried.append((self._learner.mean_loss(self._deciding), rate, learnt, self._learner.copied(), optimizer))
-        _, state.rate, state.losses, weights, optimizer = min(tried, key=lambda one: one[:2])
-        self._learner.load(weights)
-        state.step = steps
-        state.trying = (time.perf_counter() - first_tried) * (1 - 1 / len(tried))
-        said = ", ".join(f"{rate:g} {loss:.3f}" for loss, rate, *_ in tried)
-        progress.say(f"learning rate {state.rate:g}: loss on held-out rows after {steps} steps at {said}")
-        progress.advance(tokens(everything[:steps]))
-        return optimizer
+            tried = self._at(rate, steps, state.plan.steps)
+            said.append(tried.said)
+            best = min(best, tried, key=lambda one: (not math.isfinite(one.loss), one.loss))
+        self._learner.load(best.weights)
+        state.rate, state.losses, state.step = best.rate, best.losses, len(steps)
+        state.trying = (time.perf_counter() - first_tried) * (1 - 1 / len(said))
+        progress.say(
+            f"learning rate {state.rate:g}: loss on held-out rows after {len(steps)} steps at {', '.join(said)}"
+        )
+        progress.advance(tokens(steps))
+        return best.optimizer
+
+    def _at(self, rate: float, steps: Sequence[list[Pack]], of: int) -> _Tried:
+        """The first steps, of so many, at a learning rate."""
+        optimizer = self._learner.optimizer()
+        losses = [self._learner.step(optimizer, packs, number / of, rate) for number, packs in enumerate(steps)]
+        learnt = tuple(loss for loss in losses if loss is not None)
+        return _Tried(rate, self._learner.mean_loss(self._deciding), learnt, self._learner.copied(), optimizer)
 
     def _looks_after(self, state: State) -> bool:
         """Whether the held-out rows are looked at after this step: LOOKS times, the last one at the end."""
-        due = round(state.plan.steps * (1 + (len(state.held_out) + 1) / LOOKS) / 2)
-        return bool(self._deciding) and (state.step >= due or state.step == state.plan.steps)
+        return bool(self._deciding) and (state.step >= state.next_look(LOOKS) or state.step == state.plan.steps)
 
     def _look(self, state: State, best: dict[str, Any]) -> dict[str, Any]:
         """Notes the loss on the held-out rows; gives the weights of the best look, a copy of today's if it is that."""
-        state.held_out = (*state.held_out, self._learner.mean_loss(self._deciding))
+        state.held_out, state.looked = (*state.held_out, self._learner.mean_loss(self._deciding)), state.step
         return self._learner.copied() if state.held_out[-1] == min(state.held_out) else best
 
     @property
@@ -298,23 +317,40 @@ class Trainer:
 
     def _begun(self) -> Plan | None:
         """The plan of this very training, if it was begun or finished."""
-        if (trained := self._finished()) is not None:
+        if (trained := self.finished()) is not None:
             return trained.plan
         row = self._checkpoints.state()
         return Plan(**row["plan"]) if row else None
 
-    def _finished(self) -> Trained | None:
-        """What stands in the folder, if it comes from this very training."""
-        told = self.folder / "groundtune.json"
-        row = read_json(told) if told.exists() else {}
-        if row.pop("inputs", None) != self._inputs:
-            return None
-        return Trained(**{**row, "plan": Plan(**row["plan"]), "held_out": tuple(row["held_out"])})
+
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """A learning rate that was tried. loss: on held-out rows; losses, weights, optimizer: where its steps led."""
+
+    rate: float
+    loss: float
+    losses: tuple[float, ...]
+    weights: dict[str, Any]
+    optimizer: Any
+
+    @property
+    def said(self) -> str:
+        return f"{self.rate:g} {self.loss:.3f}"
 
 
 def _rate_steps(plan: Plan) -> int:
     """The steps at each learning rate that is tried."""
     return min(plan.steps, max(4, round(RATE_STEPS * plan.steps)))
+
+
+def _insist_on_numbers(value: float, state: State) -> None:
+    """Raises WorkFailed where training has diverged."""
+    if not math.isfinite(value):
+        raise WorkFailed(
+            f"training diverged: after {state.step:,} steps at a learning rate of up to {state.rate:g} it computes "
+            "with no numbers any more",
+            "set a lower [tune] rate",
+        )
 
 
 def _show(progress: Progress, plan: Plan, done: list[list[Pack]]) -> None:
