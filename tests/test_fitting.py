@@ -148,4 +148,4 @@ def test_learning_rates_that_nothing_can_choose_between_are_said_and_the_usual_o
 
     stages.tune_stage(project, plan_only=True)
 
-    assert "[tune] try_rates: too few train examples to hold some out and choose by them; rate = 0.001 is used" in said
+    assert "[tune] try_rates: too few train examples to keep 16 of them from tuning; rate = 0.001 is used" in said

@@ -22,6 +22,7 @@ from groundtune.measure.records import measure, read_records
 from groundtune.models import load_backend
 from groundtune.project import Project
 from groundtune.prompts import Template, trained
+from groundtune.stages.deciding import tuning_split
 from groundtune.types import EVERYONE, Answer, Example, Generator, Hit, Json, Passage, Prompt, Reader
 from groundtune.workspace import read_json, read_jsonl
 from tests import tiny as small
@@ -128,7 +129,7 @@ def test_what_calibrates_is_neither_learnt_nor_tested_and_is_asked_once(tiny: Ti
 
     assert mark.stat().st_mtime_ns == written
     assert 16 <= result["n"] <= 96
-    _, deciding = stages.data.tuning_split(project, stages.data.train_examples(project))
+    _, deciding = tuning_split(project, stages.data.train_examples(project))
     tested = {row["question"] for row in read_jsonl(project.workspace.test)}
     assert not tested & {example.question for example in deciding}
 
@@ -201,14 +202,29 @@ def test_a_longer_text_is_answered_and_never_withheld(tiny: Tiny, tmp_path: Path
 def test_a_twentieth_of_train_decides_and_of_few_examples_more(
     tiny: Tiny, tmp_path: Path, given: int, kept: int
 ) -> None:
-    project = opened(tmp_path, tiny, label_rows(1), BASE, say=labels, sure=sure)
-    rng = random.Random(1)
-    examples = [Example(f"e{n}", "qa", f"What is {rng.random()}?", ("seven",), group=f"e{n}") for n in range(given)]
+    project = opened(tmp_path, tiny, label_rows(2), BASE, say=labels, sure=sure)
+    stages.split_stage(project)
 
-    learnt, deciding = stages.data.tuning_split(project, examples)
+    learnt, deciding = tuning_split(project, questions(given))
 
     assert len(deciding) == kept
     assert len(learnt) == given - kept
+
+
+def questions(number: int) -> list[Example]:
+    rng = random.Random(1)
+    return [Example(f"e{n}", "qa", f"What is {rng.random()}?", ("seven",), group=f"e{n}") for n in range(number)]
+
+
+@pytest.mark.parametrize(("more", "kept"), [("", 0), ("[prompt]\nabstain_below = 0.5\n", 20)])
+def test_short_answers_without_passages_keep_nothing_from_tuning_but_for_withholding(
+    tiny: Tiny, tmp_path: Path, more: str, kept: int
+) -> None:
+    rows = [{"question": example.question, "answers": ["seven"]} for example in questions(40)]
+    project = opened(tmp_path, tiny, rows, BASE + more, say=labels, sure=sure)
+    stages.split_stage(project)
+
+    assert len(tuning_split(project, questions(200))[1]) == kept
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,8 @@ from groundtune.stages.build import (
     rows,
     trainings_for,
 )
-from groundtune.stages.data import DECIDING_FEWEST, open_examples, tuning_split
+from groundtune.stages.data import open_examples
+from groundtune.stages.deciding import FEWEST, TOO_FEW, tuning_split
 from groundtune.stages.tuning import tune_inputs, tuning_reader
 from groundtune.types import EVERYONE, Answer, Example, Json
 from groundtune.workspace import digest
@@ -67,15 +68,15 @@ def _fitted(project: Project, built: Approach) -> tuple[Json, str]:
     if built.template.task == "qa" and built.abstain_below is None:
         return {}, ""  # nothing is withheld by it, so the questions that it takes are saved
     examples = _deciding(project, built)
-    if len(examples) < DECIDING_FEWEST:
-        return {}, f"too few train examples to keep {DECIDING_FEWEST} of them from tuning"
+    if len(examples) < FEWEST:
+        return {}, TOO_FEW
     answers = _asked(built, examples)
     known = [
         (answer.confidence, bool(is_right(example.task, score(example, answer))))
         for example, answer in zip(examples, answers, strict=False)
         if answer.confidence is not None
     ]
-    if len(known) < DECIDING_FEWEST:
+    if len(known) < FEWEST:
         return {}, "the model does not tell how sure it is"
     confidences, right = zip(*known, strict=True)
     return {**asdict(fit(confidences, right)), "n": len(known)}, ""
@@ -92,7 +93,7 @@ def _deciding(project: Project, built: Approach) -> list[Example]:
 def _asked(built: Approach, examples: Sequence[Example]) -> list[Answer]:
     """The answers; no more than the first few where none of them tells a confidence."""
     questions = [example.question for example in examples]
-    first = built.answer(questions[:DECIDING_FEWEST])
+    first = built.answer(questions[:FEWEST])
     if all(answer.confidence is None for answer in first):
         return first
-    return [*first, *built.answer(questions[DECIDING_FEWEST:])]
+    return [*first, *built.answer(questions[FEWEST:])]

@@ -11,7 +11,7 @@ from pathlib import Path
 from groundtune.cases import CASE_CHARS, solved_cases
 from groundtune.errors import UserError
 from groundtune.examples.leaks import find_leaks, gate
-from groundtune.examples.split import Split, keep_back, split, split_as_given
+from groundtune.examples.split import Split, split, split_as_given
 from groundtune.examples.store import from_row, to_row
 from groundtune.index.store import Store
 from groundtune.index.sync import Summary, known_of, sync
@@ -22,11 +22,6 @@ from groundtune.types import Evidence, Example, Json, Reader, Source
 from groundtune.workspace import digest, read_jsonl, write_jsonl
 
 LONGEST_ANSWER = 512  # tokens, where [prompt] max_tokens does not say
-DECIDING_SHARE = 0.05  # of the train examples are kept from tuning, to decide by
-DECIDING_MOST = 96
-DECIDING_FEWEST = 16  # with fewer nothing can be decided: then tuning learns from all
-DECIDING_LEAST = 20  # are kept, for groups do not always come to what is asked for
-DECIDING_SHARE_MOST = 0.15  # of few examples
 NAMED = 10  # documents that a sync names one by one
 
 
@@ -243,22 +238,6 @@ def open_examples(project: Project, reader: Reader) -> list[Example]:
         return any(stands_in(words(piece.quote), text) for text in said())
 
     return [example for example in train_examples(project) if all(map(is_open, example.evidence))]
-
-
-def tuning_split(project: Project, examples: Sequence[Example]) -> tuple[list[Example], list[Example]]:
-    """Train examples in two: those that adapters learn from, and those that decide when to stop, at which rate, and
-    from which confidence on to answer.
-
-    The same for the same examples; apart by document as the test is. Nothing decides where there would be too few.
-    """
-    learnt, deciding = keep_back(
-        examples,
-        question=project.config.question,
-        share=min(DECIDING_SHARE_MOST, max(DECIDING_SHARE, DECIDING_LEAST / max(1, len(examples)))),
-        most=DECIDING_MOST,
-        seed=project.config.examples.seed + 1,
-    )
-    return (learnt, deciding) if len(deciding) >= DECIDING_FEWEST else (list(examples), [])
 
 
 def test_examples(project: Project) -> list[Example]:

@@ -18,7 +18,8 @@ from groundtune.project import Project
 from groundtune.prompts import trained
 from groundtune.report.forgotten import forgotten_sentence
 from groundtune.stages.build import build_inputs, hidden_documents, rows, untunable
-from groundtune.stages.data import DECIDING_FEWEST, last_split, open_examples, train_examples, tuning_split
+from groundtune.stages.data import last_split, open_examples, train_examples
+from groundtune.stages.deciding import TOO_FEW, decides, tuning_split
 from groundtune.stages.forgetting import forgotten
 from groundtune.stages.synthesis import check_recipe, made_examples, paraphrased
 from groundtune.tune.lineage import LINEAGE, keep_lineage
@@ -90,7 +91,12 @@ def tune_inputs(project: Project) -> str:
     table = config.tune
     writer = config.writer if table.recipe in ("documents", "facts") else None
     settings = table.model_dump(exclude={"seeds"})
-    asked = [config.question, sorted(hidden_documents(project)), config.examples.seed]  # which parts what decides
+    asked = [
+        config.question,
+        sorted(hidden_documents(project)),
+        config.examples.seed,
+        decides(project),
+    ]  # which parts what decides
     return digest([build_inputs(project), settings, writer, asked, kinds])
 
 
@@ -152,9 +158,8 @@ def _trainer(project: Project, lesson: _Lesson) -> tuple[Use, Trainer, list[Row]
     learnt = learn(lesson.given, lesson.table, lesson.use)
     held_out = deciding(lesson.held_out, lesson.table, lesson.use)
     if len(lesson.table.try_rates) > 1 and not held_out:
-        why = "short answers without passages choose none"
-        if not lesson.held_out.examples:
-            why = "too few train examples to hold some out and choose by them"
+        too_few = decides(project) and not lesson.held_out.examples
+        why = TOO_FEW if too_few else "short answers without passages choose none"
         project.progress.say(f"[tune] try_rates: {why}; rate = {lesson.table.rate:g} is used")
     backend: Any = project.backend
     tokenizer, model = backend.fresh()
@@ -170,10 +175,8 @@ def _train(project: Project, lesson: _Lesson) -> Json:
     plan = trainer.plan()
     if trainer.finished() is None:  # else a process was killed that had trained it
         _say_plan(project, use, trainer, plan, learnt)
-        if not lesson.held_out.examples:
-            project.progress.say(
-                f"too few train examples to keep {DECIDING_FEWEST} of them from tuning: nothing decides when to stop"
-            )
+        if decides(project) and not lesson.held_out.examples:
+            project.progress.say(f"{TOO_FEW}: nothing decides when to stop")
     training = trainer.train(plan, project.progress)
     examples = {example.id: example for example in (*lesson.given.examples, *lesson.given.made)}
     keep_lineage(trainer.learnt(training.steps, training.replaying), examples, trainer.folder / LINEAGE)
