@@ -252,7 +252,7 @@ def test_the_adapter_has_the_weights_of_the_best_look_at_held_out_rows(tiny: Tin
     done = job.train(job.plan())
 
     assert len(done.held_out) > 2
-    assert job._learner.mean_loss(job._deciding) == pytest.approx(min(done.held_out), abs=1e-4)
+    assert job._looks.loss() == pytest.approx(min(done.held_out), abs=1e-4)
 
 
 @pytest.mark.parametrize(("forget_most", "replays"), [(0.01, True), (1000, False)])

@@ -6,7 +6,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,13 @@ from groundtune.config import TuneTable
 from groundtune.errors import WorkFailed
 from groundtune.tune.checkpoints import Checkpoints
 from groundtune.tune.learner import Learner
+from groundtune.tune.looks import Looks
 from groundtune.tune.lora import with_lora
 from groundtune.tune.packing import Pack, Tokens, pack, tokenise
 from groundtune.tune.plan import Plan, fit, tokens
 from groundtune.tune.plan import rows as rows_of
 from groundtune.tune.precision import in_format, natural_precision
+from groundtune.tune.rates import COPIES, Rates
 from groundtune.tune.reading import can_be_packed
 from groundtune.tune.rows import Row
 from groundtune.tune.schedule import EVERY, Schedule
@@ -28,12 +31,6 @@ from groundtune.workspace import digest, read_json, write_json, writing
 
 MAX_LENGTH = 2048  # tokens of a row
 TRIAL_STEPS = 3  # timed before training, to say in advance how long it will take
-LOOKS = 5  # how often the held-out rows are looked at, in the second half of training
-RATE_STEPS = 0.06  # of the steps are done at each learning rate that is tried, and no fewer than 4 steps
-TRYING = 0.4  # of the minutes may go before another one is tried
-RATE_COPIES = 5  # of what is trained, while rates are tried: untrained, at this rate, at the best with AdamW's states
-WATCHES = 8  # how often general text is looked at, until it is replayed
-WATCHED = 3  # one in so many of its rows, which is enough to tell times from tenths
 
 
 class Trainer:
@@ -76,11 +73,13 @@ class Trainer:
         self._precision = begun.precision if begun else natural_precision(model, table)
         self._cut = sum(one.cut for one in learnt)
         self._packs = pack(list(zip(self._keys_of(rows), learnt, strict=True)))
-        self._deciding = pack(list(zip(self._keys_of(deciding), decide, strict=True)))
         self._general = [Pack(0, (one,)) for one in replayed]
         self._schedule = Schedule(self._packs, self._general, table)
         lora = with_lora(in_format(model, self._precision), table)
         self._learner = Learner(lora, [*self._packs, *self._general], self._packable, table)
+        held_out = pack(list(zip(self._keys_of(deciding), decide, strict=True)))
+        self._looks = Looks(self._learner, held_out, self._general, table.forget_most)
+        self._rates = Rates(self._learner, self._looks, table)
 
     def _keys_of(self, rows: Sequence[Row]) -> list[str]:
         """Of each row the name of its pack: one of its own where rows cannot be packed."""
@@ -105,10 +104,10 @@ class Trainer:
             self._learner.backward(packs)
         speed = tokens(sample) / (time.perf_counter() - began)
         self._learner.model.zero_grad(set_to_none=True)
-        reserved = self._looking(speed, 0, 0)
+        reserved = self._looks.seconds(speed)
         plan = fit(everything, self._table.minutes, 0, 0.0, speed, reserved)
-        if self._rates_in_vain:
-            reserved += self._trying(speed, everything[: _rate_steps(plan)])
+        if self._rates.in_vain:
+            reserved += self._rates.seconds(speed, everything, plan.steps)
             plan = fit(everything, self._table.minutes, 0, 0.0, speed, reserved)
         return replace(
             plan,
@@ -133,10 +132,9 @@ class Trainer:
         everything = self._schedule.steps(state.replaying)
         began = saved = time.perf_counter() - state.seconds
         _show(progress, state.plan, everything[: state.step])
-        if self._general and not state.general:
-            state.general = (self._learner.mean_loss(self._watched),)
-        if state.step == 0 and self._rates_in_vain:
-            optimizer = self._try_rates(state, everything, began, progress)
+        self._looks.begin(state)
+        if state.step == 0 and self._rates.in_vain:
+            optimizer = self._rates.choose(state, everything, partial(self._has_time, began), progress)
             state.seconds = time.perf_counter() - began
             self._save(optimizer, state, best)
         while state.step < state.plan.steps and (not state.step or self._has_time(began)):
@@ -146,12 +144,16 @@ class Trainer:
                 _insist_on_numbers(loss, state)
                 state.losses = (*state.losses, loss)
             state.step += 1
-            if self._looks_after(state):
-                best = self._look(state, best)
+            if self._looks.is_due(state):
+                best = self._learner.copied() if self._looks.look(state) else best
                 if state.hopeless:
                     break
             state.seconds = time.perf_counter() - began
-            if self._watches_after(state) and self._forgets(state, progress):
+            if self._looks.forgets(state):
+                progress.say(
+                    f"general text is {state.perplexing:.2f} times as perplexing as before after {state.step:,} steps: "
+                    f"from here on one step in {EVERY} replays it"
+                )
                 everything = self._schedule.steps(state.replaying)
                 self._replan(state, everything, progress)
             if state.seconds - (saved - began) > self._table.checkpoint_minutes * 60 and state.step < state.plan.steps:
@@ -159,8 +161,8 @@ class Trainer:
                 self._replan(state, everything, progress)
                 self._save(optimizer, state, best)
         progress.finish()
-        if self._deciding and state.looked < state.step:  # time ran out before the last look
-            best = self._look(state, best)
+        if self._looks.decide and state.looked < state.step:  # time ran out before the last look
+            best = self._learner.copied() if self._looks.look(state) else best
         if best:
             self._learner.load(best)
         _insist_on_numbers(self._learner.largest(), state)
@@ -189,103 +191,17 @@ class Trainer:
 
     def _fit_memory(self, checkpointed: bool = False) -> tuple[float, bool]:
         steps = self._schedule.steps(replaying=0 if self._general else None)
-        copies = RATE_COPIES if self._rates_in_vain else bool(self._deciding)  # of what is trained, the best as well
+        copies = COPIES if self._rates.in_vain else int(self._looks.decide)  # of what is trained, the best as well
         return self._learner.fit_memory(steps, copies, checkpointed)
-
-    def _looking(self, speed: float, looks: int, watches: int) -> float:
-        """Seconds that what is still to be looked at will take: a step without its backward pass each. looks, watches:
-        those that are done."""
-        left = (LOOKS - looks) * tokens([self._deciding]) + (WATCHES - watches) * tokens([self._watched])
-        return left / speed / 2
-
-    def _trying(self, speed: float, trial: list[list[Pack]]) -> float:
-        """Seconds that the learning rates take that are not chosen, with a look at held-out rows each."""
-        return self._rates_in_vain * (tokens(trial) + tokens([self._deciding]) / 2) / speed
 
     def _replan(self, state: State, everything: list[list[Pack]], progress: Progress) -> None:
         speed = tokens(everything[: state.step]) / (state.seconds - state.trying)
-        watches = len(state.general) - 1 if state.replaying is None else WATCHES
-        left = self._looking(speed, len(state.held_out), watches)
+        left = self._looks.seconds(speed, state)
         new = fit(everything, self._table.minutes, state.step, state.seconds, speed, left)
         changed = (new.steps, new.tokens) != (state.plan.steps, state.plan.tokens)
         state.plan = state.plan.fitted(new)
         if changed:
             _show(progress, state.plan, everything[: state.step])
-
-    # ------------------------------------------------------------ learning
-
-    @property
-    def _rate(self) -> float:
-        """The highest learning rate unless several are tried. A single one to try needs no trial."""
-        rates = self._table.try_rates
-        return rates[0] if len(rates) == 1 else self._table.rate
-
-    @property
-    def _rates_in_vain(self) -> int:
-        """Learning rates that will be tried and not chosen; without held-out rows nothing could choose."""
-        return max(0, len(self._table.try_rates) - 1) if self._deciding else 0
-
-    def _try_rates(self, state: State, everything: list[list[Pack]], began: float, progress: Progress) -> Any:
-        """Does the first steps at each learning rate and goes on with the best on held-out rows: the model and the
-        state are then as after its steps. Gives its optimiser. A slow machine tries fewer."""
-        first, first_tried = self._learner.copied(), time.perf_counter()
-        steps = everything[: _rate_steps(state.plan)]
-        best = self._at(self._table.try_rates[0], steps, state.plan.steps)
-        said = [best.said]
-        for rate in self._table.try_rates[1:]:
-            if not self._has_time(began, TRYING):
-                progress.say(f"[tune] minutes = {self._table.minutes:g} leaves no time to try the rate {rate:g}")
-                continue
-            self._learner.load(first)
-            tried = self._at(rate, steps, state.plan.steps)
-            said.append(tried.said)
-            best = min(best, tried, key=lambda one: (not math.isfinite(one.loss), one.loss))
-        self._learner.load(best.weights)
-        state.rate, state.losses, state.step = best.rate, best.losses, len(steps)
-        state.trying = (time.perf_counter() - first_tried) * (1 - 1 / len(said))
-        progress.say(
-            f"learning rate {state.rate:g}: loss on held-out rows after {len(steps)} steps at {', '.join(said)}"
-        )
-        progress.advance(tokens(steps))
-        return best.optimizer
-
-    def _at(self, rate: float, steps: Sequence[list[Pack]], of: int) -> _Tried:
-        """The first steps, of so many, at a learning rate."""
-        optimizer = self._learner.optimizer()
-        losses = [self._learner.step(optimizer, packs, number / of, rate) for number, packs in enumerate(steps)]
-        learnt = tuple(loss for loss in losses if loss is not None)
-        return _Tried(rate, self._learner.mean_loss(self._deciding), learnt, self._learner.copied(), optimizer)
-
-    def _looks_after(self, state: State) -> bool:
-        """Whether the held-out rows are looked at after this step: LOOKS times, the last one at the end."""
-        return bool(self._deciding) and (state.step >= state.next_look(LOOKS) or state.step == state.plan.steps)
-
-    def _look(self, state: State, best: dict[str, Any]) -> dict[str, Any]:
-        """Notes the loss on the held-out rows; gives the weights of the best look, a copy of today's if it is that."""
-        state.held_out, state.looked = (*state.held_out, self._learner.mean_loss(self._deciding)), state.step
-        return self._learner.copied() if state.held_out[-1] == min(state.held_out) else best
-
-    @property
-    def _watched(self) -> list[Pack]:
-        """The general text that is looked at: not all of it, which would take as long as a step or more."""
-        return self._general[::WATCHED]
-
-    def _watches_after(self, state: State) -> bool:
-        """Whether general text is looked at after this step: WATCHES times, while it is not replayed."""
-        due = round(state.plan.steps * len(state.general) / (WATCHES + 1))
-        return bool(self._general) and state.replaying is None and len(state.general) <= WATCHES and state.step >= due
-
-    def _forgets(self, state: State, progress: Progress) -> bool:
-        """Looks at general text: whether it is to be replayed from now on, before it has become too perplexing."""
-        state.general = (*state.general, self._learner.mean_loss(self._watched))
-        if state.perplexing <= math.sqrt(self._table.forget_most):
-            return False
-        state.replaying = state.step
-        progress.say(
-            f"general text is {state.perplexing:.2f} times as perplexing as before after {state.step:,} steps: from "
-            f"here on one step in {EVERY} replays it"
-        )
-        return True
 
     # ------------------------------------------------------------ what is kept
 
@@ -297,7 +213,7 @@ class Trainer:
         """Takes up the last checkpoint: how far it was, and the weights of its best look."""
         row = self._checkpoints.state()
         if not row:
-            return State(plan, rate=self._rate), {}
+            return State(plan, rate=self._rates.usual), {}
         tensors = self._checkpoints.tensors(self._learner.model.device)
         self._learner.load(tensors["adapter"])
         optimizer.load_state_dict(tensors["optimizer"])
@@ -321,26 +237,6 @@ class Trainer:
             return trained.plan
         row = self._checkpoints.state()
         return Plan(**row["plan"]) if row else None
-
-
-@dataclass(frozen=True, slots=True)
-class _Tried:
-    """A learning rate that was tried. loss: on held-out rows; losses, weights, optimizer: where its steps led."""
-
-    rate: float
-    loss: float
-    losses: tuple[float, ...]
-    weights: dict[str, Any]
-    optimizer: Any
-
-    @property
-    def said(self) -> str:
-        return f"{self.rate:g} {self.loss:.3f}"
-
-
-def _rate_steps(plan: Plan) -> int:
-    """The steps at each learning rate that is tried."""
-    return min(plan.steps, max(4, round(RATE_STEPS * plan.steps)))
 
 
 def _insist_on_numbers(value: float, state: State) -> None:
