@@ -1,9 +1,18 @@
 """What examples are to retrieval: solved cases where there are no documents, and what holds their evidence."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from groundtune.cases import CASE_CHARS, LeaveOneOut, holds_evidence, same_question, solved_case, solved_cases
+from groundtune.cases import (
+    CASE_CHARS,
+    LeaveOneOut,
+    case_chars,
+    holds_evidence,
+    same_question,
+    solved_case,
+    solved_cases,
+)
 from groundtune.index.chunk import chunk
 from groundtune.types import EVERYONE, Evidence, Example, Hit, Passage, Reader
 
@@ -22,6 +31,13 @@ def test_a_solved_case_is_a_document_with_question_and_answer() -> None:
     assert [case.text for case in cases] == ["Q: What is 1?\nA: seven", "Q: What is 2?\nA: "]
     assert [case.id for case in cases] == [solved_case(example(1)), solved_case(example(2))]
     assert cases[0].stamp != cases[1].stamp
+
+
+@pytest.mark.parametrize(("k", "least", "chars"), [(1, 800, 2000), (3, 800, 1333), (20, 800, 800), (3, 1600, 1600)])
+def test_cases_are_as_long_as_a_prompt_has_room_for_k_of_them_and_no_shorter_than_passages(
+    k: int, least: int, chars: int
+) -> None:
+    assert case_chars(k, least) == chars
 
 
 LINES = st.lists(

@@ -148,4 +148,7 @@ def test_learning_rates_that_nothing_can_choose_between_are_said_and_the_usual_o
 
     stages.tune_stage(project, plan_only=True)
 
-    assert "[tune] try_rates: too few train examples to keep 16 of them from tuning; rate = 0.001 is used" in said
+    assert (
+        "[tune] try_rates: too few train examples, or groups of them, to keep 16 from tuning; rate = 0.001 is used"
+        in said
+    )

@@ -6,7 +6,7 @@ import json
 import random
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -209,6 +209,20 @@ def test_a_twentieth_of_train_decides_and_of_few_examples_more(
 
     assert len(deciding) == kept
     assert len(learnt) == given - kept
+
+
+@pytest.mark.parametrize(("groups", "kept"), [(2, 0), (3, 0), (5, 60)])
+def test_large_groups_decide_where_enough_is_left_to_learn_from(
+    tiny: Tiny, tmp_path: Path, groups: int, kept: int
+) -> None:
+    project = opened(tmp_path, tiny, label_rows(2), BASE, say=labels, sure=sure)
+    stages.split_stage(project)
+    examples = [replace(one, group=f"group {n % groups}") for n, one in enumerate(questions(60 * groups))]
+
+    learnt, deciding = tuning_split(project, examples)
+
+    assert len(deciding) == kept
+    assert len(learnt) == len(examples) - kept
 
 
 def questions(number: int) -> list[Example]:

@@ -133,6 +133,7 @@ def advised(model: Path, folder: Path) -> Path:
     """A copy of a model whose makers advise sampling, with a penalty on words that come again, and another end."""
     shutil.copytree(model, folder)
     advice = {"do_sample": True, "temperature": 2.0, "top_k": 40, "repetition_penalty": 5.0, "eos_token_id": 1}
+    advice |= {"no_repeat_ngram_size": 1, "min_new_tokens": 3}
     (folder / "generation_config.json").write_text(json.dumps(advice))
     return folder
 

@@ -11,17 +11,26 @@ from groundtune.prompts import ABSTENTION, CUES, Shot
 from groundtune.types import EVERYONE, Document, Example, Hit, Passage, Reader, Retriever
 from groundtune.workspace import digest
 
-CASE_CHARS = 2000  # of a case at the most, so that it is one passage: what is found is shown with its answer
+CASE_CHARS = 2000  # of a case as a passage, at the most
 CASES_CHARS = 4000  # of the cases in one prompt: about a thousand tokens, which leaves a small model room to answer
 
 
-def solved_cases(examples: Sequence[Example]) -> list[Document]:
-    """Train examples as documents of CASE_CHARS at the most, so that retrieval has something to find where there are no
-    documents. Of a longer one the end of the question is left out, and of an answer longer than half of it its own."""
+def case_chars(k: int, least: int) -> int:
+    """How long a case may be, of which `k` stand in a prompt as passages: as much as is left for each, and no less than
+    other passages may be."""
+    return min(CASE_CHARS, max(least, CASES_CHARS // k))
+
+
+def solved_cases(examples: Sequence[Example], most: int = CASE_CHARS) -> list[Document]:
+    """Train examples as documents, so that retrieval has something to find where there are no documents.
+
+    most: characters, so that each is one passage and is shown with its answer. Of a longer one the end of the question
+    is left out, and of an answer longer than half of it its own.
+    """
     documents = []
     for example in examples:
         lead, cue = CUES[example.task]
-        room = CASE_CHARS - len(f"{lead}\n{cue} ")
+        room = most - len(f"{lead}\n{cue} ")
         answer = example.answers[0] if example.answers else ""
         answer = _begin(answer, max(room // 2, room - len(example.question)))
         text = f"{lead}{_begin(example.question, room - len(answer))}\n{cue} {answer}"

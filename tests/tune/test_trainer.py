@@ -310,13 +310,23 @@ def test_looks_are_spread_over_the_rest_of_the_second_half_though_its_end_moves(
     assert steps < 100 or min(gaps) >= 25
 
 
-def test_training_that_diverges_is_an_error_and_leaves_nothing(tiny: Tiny, tmp_path: Path) -> None:
-    job = trainer(tiny.llama, rows(16), tmp_path / "adapter", epochs=3, rate=1e20)
+@pytest.mark.parametrize(
+    ("table", "hint"),
+    [({"rate": 1e20}, "set a lower [tune] rate"), ({"try_rates": [1e20, 1e20]}, "lower [tune] try_rates")],
+)
+def test_training_that_diverges_is_an_error_and_leaves_nothing(
+    tiny: Tiny, tmp_path: Path, table: dict[str, Any], hint: str
+) -> None:
+    always = {"epochs": 3, "checkpoint_minutes": ALWAYS, **table}
+    job = trainer(tiny.llama, rows(16), tmp_path / "adapter", rows(8), **always)
 
-    with pytest.raises(WorkFailed, match=r"training diverged: after \d+ steps at a learning rate of up to 1e\+20"):
+    with pytest.raises(
+        WorkFailed, match=r"training diverged: after \d+ steps at a learning rate of up to 1e\+20"
+    ) as error:
         job.train(job.plan())
 
-    assert not (tmp_path / "adapter").exists()
+    assert hint in str(error.value.hint)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_learning_rate_at_which_training_diverges_is_not_chosen(tiny: Tiny, tmp_path: Path) -> None:

@@ -52,13 +52,11 @@ def _python(origin: Origin, form: Format) -> str:
     return f"""```python
 {_load(origin, form)}
 
+model.generation_config = GenerationConfig(do_sample=False, eos_token_id={list(origin.ends)})
 prompt = {json.dumps(prompt)}
 ids = tokenizer(prompt, return_tensors="pt")
 said = model.generate(
     **ids,
-    do_sample=False,
-    repetition_penalty=1.0,
-    eos_token_id={list(origin.ends)},
     max_new_tokens={origin.limits.max_tokens},
     stop_strings={json.dumps(stops)},
     tokenizer=tokenizer,
@@ -70,7 +68,7 @@ print(answer.split({json.dumps(stops[0])})[0].strip())
 
 def _load(origin: Origin, form: Format) -> str:
     if form == "merged":
-        return """from transformers import AutoModelForCausalLM, AutoTokenizer
+        return """from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 tokenizer = AutoTokenizer.from_pretrained(".")  # this folder
 model = AutoModelForCausalLM.from_pretrained(".")"""
@@ -82,7 +80,7 @@ model = AutoModelForCausalLM.from_pretrained(".")"""
     if origin.bits:  # merged, the weights would be rounded to others than were measured
         return f"""{found}import torch
 from peft import PeftModel
-from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
+from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, GenerationConfig
 
 base = {base}
 tokenizer = AutoTokenizer.from_pretrained(base)
@@ -95,7 +93,7 @@ packed = BitsAndBytesConfig(
 model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.{origin.dtype}, quantization_config=packed)
 model = PeftModel.from_pretrained(model, ".")  # this folder"""
     return f"""{found}from peft import PeftModel
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 base = {base}
 tokenizer = AutoTokenizer.from_pretrained(base)

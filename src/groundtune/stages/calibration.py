@@ -67,9 +67,9 @@ def _fitted(project: Project, built: Approach) -> tuple[Json, str]:
         return {}, "a longer text is neither right nor wrong"
     if built.template.task == "qa" and built.abstain_below is None:
         return {}, ""  # nothing is withheld by it, so the questions that it takes are saved
-    examples = _deciding(project, built)
+    examples, shown = _deciding(project, built)
     if len(examples) < FEWEST:
-        return {}, TOO_FEW
+        return {}, f"its prompt shows {shown} of the few that tuning was kept from" if shown else TOO_FEW
     answers = _asked(built, examples)
     known = [
         (answer.confidence, bool(is_right(example.task, score(example, answer))))
@@ -82,12 +82,14 @@ def _fitted(project: Project, built: Approach) -> tuple[Json, str]:
     return {**asdict(fit(confidences, right)), "n": len(known)}, ""
 
 
-def _deciding(project: Project, built: Approach) -> list[Example]:
-    """What tuning did not learn from, everyone may read about, and the prompt does not show."""
+def _deciding(project: Project, built: Approach) -> tuple[list[Example], int]:
+    """What tuning did not learn from, everyone may read about, and the prompt does not show; and how many it shows."""
     _, deciding = tuning_split(project, open_examples(project, tuning_reader(project)))
     everyone = {example.id for example in open_examples(project, EVERYONE)}
     shown = {shot.question for shot in built.template.shots}
-    return [example for example in deciding if example.id in everyone and example.question not in shown]
+    found = [example for example in deciding if example.id in everyone]
+    left = [example for example in found if example.question not in shown]
+    return left, len(found) - len(left)
 
 
 def _asked(built: Approach, examples: Sequence[Example]) -> list[Answer]:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 
-from groundtune.cases import CASE_CHARS, solved_cases
+from groundtune.cases import case_chars, solved_cases
 from groundtune.errors import UserError
 from groundtune.examples.leaks import find_leaks, gate
 from groundtune.examples.split import Split, split, split_as_given
@@ -171,12 +171,13 @@ def _sources(project: Project) -> Mapping[str, Source]:
     if project.sources:
         return project.sources
     split_stage(project)
-    return {EXAMPLES: InMemory(solved_cases(train_examples(project)))}
+    return {EXAMPLES: InMemory(solved_cases(train_examples(project), _passage_chars(project)))}
 
 
 def _passage_chars(project: Project) -> int:
     """A solved case is one passage."""
-    return project.config.index.passage_chars if project.sources else CASE_CHARS
+    chars = project.config.index.passage_chars
+    return chars if project.sources else case_chars(project.config.retrieve.k, chars)
 
 
 def report_sync(project: Project, summary: Summary) -> None:

@@ -16,7 +16,8 @@ MOST = 96
 FEWEST = 16  # with fewer nothing can be decided: then tuning learns from all
 LEAST = 20  # are kept, for groups do not always come to what is asked for
 SHARE_MOST = 0.15  # of few examples
-TOO_FEW = f"too few train examples to keep {FEWEST} of them from tuning"
+WITHHELD_MOST = 0.3  # may be kept from tuning where groups are large, for they stay whole
+TOO_FEW = f"too few train examples, or groups of them, to keep {FEWEST} from tuning"
 
 
 def decides(project: Project) -> bool:
@@ -30,7 +31,8 @@ def decides(project: Project) -> bool:
 def tuning_split(project: Project, examples: Sequence[Example]) -> tuple[list[Example], list[Example]]:
     """Train examples in two: those that adapters learn from, and those that decide.
 
-    The same for the same examples; apart by document as the test is. Nothing decides where there would be too few.
+    The same for the same examples; apart by document as the test is. Nothing decides where there would be too few to
+    decide or too few to learn from.
     """
     if not decides(project):
         return list(examples), []
@@ -41,4 +43,5 @@ def tuning_split(project: Project, examples: Sequence[Example]) -> tuple[list[Ex
         most=MOST,
         seed=project.config.examples.seed + 1,
     )
-    return (learnt, deciding) if len(deciding) >= FEWEST else (list(examples), [])
+    few = len(deciding) < FEWEST or len(learnt) < (1 - WITHHELD_MOST) * len(examples)
+    return (list(examples), []) if few else (learnt, deciding)

@@ -66,6 +66,7 @@ class Rates:
             tried = self._at(rate, steps, state.plan.steps)
             said.append(tried.said)
             best = min(best, tried, key=lambda one: (not math.isfinite(one.loss), one.loss))
+            del tried  # before the next one takes as much memory
         self._learner.load(best.weights)
         state.rate, state.losses, state.step = best.rate, best.losses, len(steps)
         state.trying = (time.perf_counter() - began) * (1 - 1 / len(said))

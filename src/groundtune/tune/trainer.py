@@ -141,7 +141,7 @@ class Trainer:
             loss = self._learner.step(optimizer, everything[state.step], state.step / state.plan.steps, state.rate)
             progress.advance(tokens([everything[state.step]]))
             if loss is not None:
-                _insist_on_numbers(loss, state)
+                self._insist_on_numbers(loss, state)
                 state.losses = (*state.losses, loss)
             state.step += 1
             if self._looks.is_due(state):
@@ -165,7 +165,7 @@ class Trainer:
             best = self._learner.copied() if self._looks.look(state) else best
         if best:
             self._learner.load(best)
-        _insist_on_numbers(self._learner.largest(), state)
+        self._insist_on_numbers(self._learner.largest(), state)
         return self._finish(state, everything, time.perf_counter() - began)
 
     def finished(self) -> Trained | None:
@@ -203,6 +203,17 @@ class Trainer:
         if changed:
             _show(progress, state.plan, everything[: state.step])
 
+    def _insist_on_numbers(self, value: float, state: State) -> None:
+        """Raises WorkFailed where training has diverged; nothing of it is of use."""
+        if math.isfinite(value):
+            return
+        self._checkpoints.clear()
+        raise WorkFailed(
+            f"training diverged: after {state.step:,} steps at a learning rate of up to {state.rate:g} it computes "
+            "with no numbers any more",
+            f"set a lower [tune] {'try_rates' if self._table.try_rates else 'rate'}",
+        )
+
     # ------------------------------------------------------------ what is kept
 
     def _save(self, optimizer: Any, state: State, best: dict[str, Any]) -> None:
@@ -237,16 +248,6 @@ class Trainer:
             return trained.plan
         row = self._checkpoints.state()
         return Plan(**row["plan"]) if row else None
-
-
-def _insist_on_numbers(value: float, state: State) -> None:
-    """Raises WorkFailed where training has diverged."""
-    if not math.isfinite(value):
-        raise WorkFailed(
-            f"training diverged: after {state.step:,} steps at a learning rate of up to {state.rate:g} it computes "
-            "with no numbers any more",
-            "set a lower [tune] rate",
-        )
 
 
 def _show(progress: Progress, plan: Plan, done: list[list[Pack]]) -> None:

@@ -18,7 +18,7 @@ from groundtune.attention import window
 from groundtune.config import ModelTable
 from groundtune.errors import TooLongError, UserError
 from groundtune.heap import give_back
-from groundtune.models.hf.greedy import greedy
+from groundtune.models.hf.generation import greedy_config
 from groundtune.models.hf.packed import Packed
 from groundtune.models.hf.padded import Padded
 from groundtune.models.hf.text import until_stop
@@ -211,7 +211,7 @@ class HFBackend:
         if torch.cuda.is_available() and model.device.type != "cuda":
             model = model.to("cuda")
         four_bits.prepare(model)
-        model.generation_config = greedy(model.generation_config, self.tokenizer)
+        model.generation_config = greedy_config(model.generation_config, self.tokenizer)
         return model.eval()
 
     def _tuned(self, model: Any, folder: Path) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 
-def greedy(advised: Any, tokenizer: Any) -> Any:
+def greedy_config(advised: Any, tokenizer: Any) -> Any:
     """A generation config without temperature, and without penalties on words that come again: transformers would apply
     those to greedy decoding too, and count the words of passages among them.
 
