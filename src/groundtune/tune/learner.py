@@ -60,7 +60,7 @@ class Learner:
         """One that knows nothing of any step yet."""
         import torch
 
-        return torch.optim.AdamW(self.trainable(), lr=self._table.rate, weight_decay=0.0)
+        return torch.optim.AdamW(self.trainable(), lr=self._table.rate, weight_decay=0.0, fused=True)
 
     def step(
         self, optimizer: torch.optim.Optimizer, packs: Sequence[Pack], done: float, highest: float
