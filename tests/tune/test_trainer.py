@@ -21,6 +21,8 @@ from groundtune.measure.resources import peak_memory_mb, reset_peak_memory
 from groundtune.models.hf.backend import HFBackend
 from groundtune.prompts import trained
 from groundtune.tune import memory
+from groundtune.tune.learner import Learner
+from groundtune.tune.packing import Pack
 from groundtune.tune.plan import Plan
 from groundtune.tune.replay import general_rows
 from groundtune.tune.rows import Row
@@ -291,6 +293,25 @@ def test_general_text_is_replayed_from_where_it_gets_too_perplexing_and_only_the
 )
 def test_training_ends_when_two_looks_in_a_row_are_clearly_worse_than_the_best(looks: list[float], ends: bool) -> None:
     assert State(Plan(1, 1, 1, 1, 1, 1), held_out=tuple(looks)).hopeless == ends
+
+
+def test_the_speed_that_a_plan_is_fitted_to_is_that_of_steps_and_not_of_looks(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = Learner.mean_loss
+
+    def slowly(self: Learner, packs: Sequence[Pack]) -> float:
+        time.sleep(0.4)
+        return look(self, packs)
+
+    monkeypatch.setattr(Learner, "mean_loss", slowly)
+    table = {"epochs": 1, "batch": 4, "checkpoint_minutes": ALWAYS, "forget_most": 1000}
+    job = trainer(tiny.llama, rows(80), tmp_path / "adapter", rows(4), general_rows(GENERAL), **table)
+
+    done = job.train(job.plan())
+
+    assert done.seconds > 14 * 0.4  # of looks: five at held-out rows, nine at general text, but for the last
+    assert done.plan.tokens_per_second > 2 * done.plan.tokens / done.seconds
 
 
 @pytest.mark.parametrize(("steps", "later"), [(1000, 1000), (1000, 500), (1000, 1600), (7, 7), (3, 3)])

@@ -4,7 +4,9 @@ once it becomes too perplexing."""
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from groundtune.tune.learner import Learner
 from groundtune.tune.packing import Pack
@@ -54,13 +56,15 @@ class Looks:
 
     def look(self, state: State) -> bool:
         """Notes the loss on the held-out rows. Gives whether it is the best so far."""
-        state.held_out, state.looked = (*state.held_out, self.loss()), state.step
+        with _timed(state):
+            state.held_out, state.looked = (*state.held_out, self.loss()), state.step
         return state.held_out[-1] == min(state.held_out)
 
     def begin(self, state: State) -> None:
         """Notes how perplexing general text is before training."""
         if self._watched and not state.general:
-            state.general = (self._learner.mean_loss(self._watched),)
+            with _timed(state):
+                state.general = (self._learner.mean_loss(self._watched),)
 
     def forgets(self, state: State) -> bool:
         """Whether general text is to be replayed from this step on, before it has become too perplexing. It is looked
@@ -68,8 +72,19 @@ class Looks:
         due = round(state.plan.steps * len(state.general) / (WATCHES + 1))
         if not self._watched or state.replaying is not None or len(state.general) > WATCHES or state.step < due:
             return False
-        state.general = (*state.general, self._learner.mean_loss(self._watched))
+        if state.step == state.plan.steps:  # nothing comes that could replay it
+            return False
+        with _timed(state):
+            state.general = (*state.general, self._learner.mean_loss(self._watched))
         if state.perplexing <= math.sqrt(self._forget_most):
             return False
         state.replaying = state.step
         return True
+
+
+@contextmanager
+def _timed(state: State) -> Iterator[None]:
+    """Notes the seconds that a look takes, which say nothing about the speed of training."""
+    began = time.perf_counter()
+    yield
+    state.looking += time.perf_counter() - began

@@ -42,6 +42,7 @@ class State:
     seconds: float = 0.0
     rate: float = 0.0
     trying: float = 0.0  # seconds of those that went into learning rates which were not chosen
+    looking: float = 0.0  # seconds of those that went into looks at held-out rows and general text
     losses: tuple[float, ...] = ()
     held_out: tuple[float, ...] = ()
     looked: int = 0  # the step of the last look at the held-out rows

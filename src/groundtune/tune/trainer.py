@@ -148,8 +148,9 @@ class Trainer:
                 best = self._learner.copied() if self._looks.look(state) else best
                 if state.hopeless:
                     break
+            forgetting = self._looks.forgets(state)
             state.seconds = time.perf_counter() - began
-            if self._looks.forgets(state):
+            if forgetting:
                 progress.say(
                     f"general text is {state.perplexing:.2f} times as perplexing as before after {state.step:,} steps: "
                     f"from here on one step in {EVERY} replays it"
@@ -195,7 +196,7 @@ class Trainer:
         return self._learner.fit_memory(steps, copies, checkpointed)
 
     def _replan(self, state: State, everything: list[list[Pack]], progress: Progress) -> None:
-        speed = tokens(everything[: state.step]) / (state.seconds - state.trying)
+        speed = tokens(everything[: state.step]) / (state.seconds - state.trying - state.looking)
         left = self._looks.seconds(speed, state)
         new = fit(everything, self._table.minutes, state.step, state.seconds, speed, left)
         changed = (new.steps, new.tokens) != (state.plan.steps, state.plan.tokens)
