@@ -91,13 +91,8 @@ def tune_inputs(project: Project) -> str:
     table = config.tune
     writer = config.writer if table.recipe in ("documents", "facts") else None
     settings = table.model_dump(exclude={"seeds"})
-    asked = [
-        config.question,
-        sorted(hidden_documents(project)),
-        config.examples.seed,
-        decides(project),
-    ]  # which parts what decides
-    return digest([build_inputs(project), settings, writer, asked, kinds])
+    parted = [config.question, sorted(hidden_documents(project)), config.examples.seed, decides(project)]
+    return digest([build_inputs(project), settings, writer, parted, kinds])
 
 
 def tuning_reader(project: Project) -> Reader:

@@ -132,9 +132,9 @@ class Learner:
 
     def largest(self) -> float:
         """The largest of them, whatever its sign; no number where one of them is none."""
-        return max(
-            (float(weight.detach().abs().max()) for weight in self.trainable()), key=lambda one: (one != one, one)
-        )
+        import torch
+
+        return float(torch.stack([weight.detach().abs().max() for weight in self.trainable()]).max())
 
     def load(self, weights: dict[str, Any]) -> None:
         """Takes such weights."""

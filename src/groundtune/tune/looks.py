@@ -70,9 +70,9 @@ class Looks:
         """Whether general text is to be replayed from this step on, before it has become too perplexing. It is looked
         at WATCHES times, while it is not replayed."""
         due = round(state.plan.steps * len(state.general) / (WATCHES + 1))
-        if not self._watched or state.replaying is not None or len(state.general) > WATCHES or state.step < due:
+        if not self._watched or state.replaying is not None or len(state.general) > WATCHES:
             return False
-        if state.step == state.plan.steps:  # nothing comes that could replay it
+        if not due <= state.step < state.plan.steps:  # behind the last step nothing comes that could replay it
             return False
         with _timed(state):
             state.general = (*state.general, self._learner.mean_loss(self._watched))

@@ -145,7 +145,7 @@ class Trainer:
                 state.losses = (*state.losses, loss)
             state.step += 1
             if self._looks.is_due(state):
-                best = self._learner.copied() if self._looks.look(state) else best
+                best = self._look(state, best)
                 if state.hopeless:
                     break
             forgetting = self._looks.forgets(state)
@@ -163,7 +163,7 @@ class Trainer:
                 self._save(optimizer, state, best)
         progress.finish()
         if self._looks.decide and state.looked < state.step:  # time ran out before the last look
-            best = self._learner.copied() if self._looks.look(state) else best
+            best = self._look(state, best)
         if best:
             self._learner.load(best)
         self._insist_on_numbers(self._learner.largest(), state)
@@ -204,6 +204,10 @@ class Trainer:
         if changed:
             _show(progress, state.plan, everything[: state.step])
 
+    def _look(self, state: State, best: dict[str, Any]) -> dict[str, Any]:
+        """Looks at the held-out rows; gives the weights of the best look so far."""
+        return self._learner.copied() if self._looks.look(state) else best
+
     def _insist_on_numbers(self, value: float, state: State) -> None:
         """Raises WorkFailed where training has diverged; nothing of it is of use."""
         if math.isfinite(value):
@@ -212,7 +216,7 @@ class Trainer:
         raise WorkFailed(
             f"training diverged: after {state.step:,} steps at a learning rate of up to {state.rate:g} it computes "
             "with no numbers any more",
-            f"set a lower [tune] {'try_rates' if self._table.try_rates else 'rate'}",
+            f"set a lower [tune] {'try_rates' if state.rate in self._table.try_rates else 'rate'}",
         )
 
     # ------------------------------------------------------------ what is kept
