@@ -241,12 +241,16 @@ def test_every_row_sees_the_prefix_and_itself_alone(
 def test_attention_as_a_gpu_computes_it_gives_what_a_processor_does(trainer: Trainer, queries: int) -> None:
     one = strip(trainer._packs, queries, torch.float32)
     generator = torch.Generator().manual_seed(1)
-    q, k, v = torch.randn(3, 1, 2, one.ids.shape[1], 16, generator=generator)
+    heads, to_each = 2, 3  # of keys, and of queries to each of them
+    q = torch.randn(1, heads * to_each, one.ids.shape[1], 16, generator=generator)
+    k, v = torch.randn(2, 1, heads, one.ids.shape[1], 16, generator=generator)
 
-    fused = torch.cat([attention._fused(q, k, v, 0.25, block) for block in one.blocks], 2)
+    repeated = k.repeat_interleave(to_each, 1), v.repeat_interleave(to_each, 1)
+    fused = torch.cat([attention._fused(q, *repeated, 0.25, block) for block in one.blocks], 2)
 
-    expected = attention.Blocks.apply(q[0] * 0.25, k[0], v[0], one.blocks)  # type: ignore[no-untyped-call]
-    torch.testing.assert_close(fused[0], expected)
+    grouped = (q[0] * 0.25).unflatten(0, (heads, to_each))
+    expected = attention.Blocks.apply(grouped, k[0], v[0], one.blocks)  # type: ignore[no-untyped-call]
+    torch.testing.assert_close(fused[0], expected.flatten(0, 1))
 
 
 @given(

@@ -48,19 +48,26 @@ def own_rows(lengths: list[int]) -> Any:
 
 
 class Blocks(torch.autograd.Function):
-    """softmax(q k') v over blocks. q (already scaled), k, v: (heads, tokens, size of a head)."""
+    """softmax(q k') v over blocks.
+
+    q (already scaled): (heads of keys, heads of queries to each, tokens, size of a head); k, v: (heads of keys, tokens,
+    size). The queries that share a head of keys go through one product (Ainslie et al. 2023, grouped-query attention).
+    """
 
     @staticmethod
     def forward(ctx: Any, q: Any, k: Any, v: Any, blocks: list[Block]) -> Any:
         out = torch.empty_like(q)
         kept = []
+        longest = max((block.last - block.first for block in blocks if block.mask is None), default=0)
+        triangle = forbidding(up_to_itself(longest), q.dtype)
         for block in blocks:
             queries, keys = slice(block.first, block.last), slice(block.keys, block.last)
-            scores = torch.bmm(q[:, queries], k[:, keys].transpose(1, 2))
-            mask = forbidding(up_to_itself(scores.shape[1]), q.dtype) if block.mask is None else block.mask
-            scores[:, :, -mask.shape[1] :] += mask
+            asking = q[:, :, queries]
+            scores = torch.bmm(_by_key_head(asking), k[:, keys].transpose(1, 2)).view(*asking.shape[:3], -1)
+            mask = triangle[: asking.shape[2], : asking.shape[2]] if block.mask is None else block.mask
+            scores[..., -mask.shape[1] :] += mask
             chances = torch.softmax(scores, -1)
-            out[:, queries] = torch.bmm(chances, v[:, keys])
+            out[:, :, queries] = torch.bmm(_by_key_head(chances), v[:, keys]).view(asking.shape)
             kept.append(chances)
         ctx.save_for_backward(q, k, v, out, *kept)
         ctx.blocks = blocks
@@ -74,12 +81,18 @@ class Blocks(torch.autograd.Function):
         level = (gradient * out).sum(-1, keepdim=True)  # what softmax takes off (Dao et al. 2022, FlashAttention)
         for block, chances in zip(ctx.blocks, kept, strict=True):
             queries, keys = slice(block.first, block.last), slice(block.keys, block.last)
-            above = gradient[:, queries]
-            of_v[:, keys] += torch.bmm(chances.transpose(1, 2), above)
-            of_scores = torch.bmm(above, v[:, keys].transpose(1, 2)).sub_(level[:, queries]).mul_(chances)
-            of_q[:, queries] = torch.bmm(of_scores, k[:, keys])
-            of_k[:, keys] += torch.bmm(of_scores.transpose(1, 2), q[:, queries])
+            asking, above = q[:, :, queries], _by_key_head(gradient[:, :, queries])
+            of_v[:, keys] += torch.bmm(_by_key_head(chances).transpose(1, 2), above)
+            of_chances = torch.bmm(above, v[:, keys].transpose(1, 2)).view(chances.shape)
+            of_scores = _by_key_head(of_chances.sub_(level[:, :, queries]).mul_(chances))
+            of_q[:, :, queries] = torch.bmm(of_scores, k[:, keys]).view(asking.shape)
+            of_k[:, keys] += torch.bmm(of_scores.transpose(1, 2), _by_key_head(asking))
         return of_q, of_k, of_v, None
+
+
+def _by_key_head(some: Any) -> Any:
+    """(heads of keys, heads of queries to each, queries, n) as (heads of keys, all their queries, n)."""
+    return some.reshape(len(some), -1, some.shape[-1])
 
 
 def attend(
@@ -91,13 +104,14 @@ def attend(
     be no shorter than the longest row.
     """
     refuse_others(module, others)
-    groups = query.shape[1] // key.shape[1]
-    key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
+    heads, groups = key.shape[1], query.shape[1] // key.shape[1]
     if query.is_cuda:
+        key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
         parts = [_fused(query, key, value, scaling, block) for block in blocks]
         return torch.cat(parts, 2).transpose(1, 2), None
-    out = Blocks.apply(query[0] * scaling, key[0], value[0], blocks)  # type: ignore[no-untyped-call]
-    return out.unsqueeze(0).transpose(1, 2), None
+    grouped = (query[0] * scaling).unflatten(0, (heads, groups))
+    out = Blocks.apply(grouped, key[0], value[0], blocks)  # type: ignore[no-untyped-call]
+    return out.flatten(0, 1).unsqueeze(0).transpose(1, 2), None
 
 
 def _fused(query: Any, key: Any, value: Any, scaling: float, block: Block) -> Any:
