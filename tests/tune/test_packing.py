@@ -248,7 +248,7 @@ def test_attention_as_a_gpu_computes_it_gives_what_a_processor_does(trainer: Tra
     repeated = k.repeat_interleave(to_each, 1), v.repeat_interleave(to_each, 1)
     fused = torch.cat([attention._fused(q, *repeated, 0.25, block) for block in one.blocks], 2)
 
-    grouped = (q[0] * 0.25).unflatten(0, (heads, to_each))
+    grouped = (q[0] * 0.25).view(heads, to_each, -1, 16)
     expected = attention.Blocks.apply(grouped, k[0], v[0], one.blocks)  # type: ignore[no-untyped-call]
     torch.testing.assert_close(fused[0], expected.flatten(0, 1))
 

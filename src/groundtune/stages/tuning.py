@@ -171,7 +171,7 @@ def _train(project: Project, lesson: _Lesson) -> Json:
     if trainer.finished() is None:  # else a process was killed that had trained it
         _say_plan(project, use, trainer, plan, learnt)
         if decides(project) and not lesson.held_out.examples:
-            project.progress.say(f"{TOO_FEW}: nothing decides when to stop")
+            project.progress.say(f"{TOO_FEW}: it trains by its whole plan. With more, some would decide when it ends")
     training = trainer.train(plan, project.progress)
     examples = {example.id: example for example in (*lesson.given.examples, *lesson.given.made)}
     keep_lineage(trainer.learnt(training.steps, training.replaying), examples, trainer.folder / LINEAGE)
