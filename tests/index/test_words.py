@@ -101,6 +101,21 @@ def found_all(words: Words, query: str) -> list[int]:
 # ---------------------------------------------------------------- in step with the file
 
 
+def test_a_change_that_was_killed_as_it_committed_does_not_hinder_the_next(tmp_path: Path) -> None:
+    folder = tmp_path / "words"
+    words = Words(folder, "none")
+    words.change([], TEXTS.items())
+    committed = (folder / "meta.json").read_bytes()
+    words.change([2], [])
+    (folder / "meta.json").write_bytes(committed)  # as if killed before this last file was renamed
+
+    again = Words(folder, "none")
+    assert again.ids() == set(TEXTS)
+    again.change([2], [])
+
+    assert again.ids() == set(TEXTS) - {2}
+
+
 def test_another_language_makes_the_words_anew_and_leaves_no_others(open_index: Open, tmp_path: Path) -> None:
     index = open_index()
     sync(index, [document("a.md", "Die Häuser stehen.")])

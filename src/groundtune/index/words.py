@@ -71,6 +71,8 @@ class Words:
         with self._errors():
             writer = self._index.writer(HEAP, 1)
             try:
+                # A process that was killed as it committed leaves files whose names the next commit asks for.
+                writer.garbage_collect_files()
                 # By a query: delete_documents_by_term passes over unsigned numbers without a word (seen in tantivy
                 # 0.27).
                 writer.delete_documents_by_query(query.term_set_query(self._index.schema, "id", list(removed)))
