@@ -238,19 +238,26 @@ def test_every_row_sees_the_prefix_and_itself_alone(
 
 
 @pytest.mark.parametrize("queries", [16, attention.ON_GPU])
-def test_attention_as_a_gpu_computes_it_gives_what_a_processor_does(trainer: Trainer, queries: int) -> None:
+@pytest.mark.parametrize(("heads", "to_each"), [(2, 3), (1, 4), (4, 1)])  # of keys, and of queries to each of them
+def test_attention_as_a_gpu_computes_it_gives_what_a_processor_does(
+    trainer: Trainer, queries: int, heads: int, to_each: int
+) -> None:
     one = strip(trainer._packs, queries, torch.float32)
     generator = torch.Generator().manual_seed(1)
-    heads, to_each = 2, 3  # of keys, and of queries to each of them
-    q = torch.randn(1, heads * to_each, one.ids.shape[1], 16, generator=generator)
-    k, v = torch.randn(2, 1, heads, one.ids.shape[1], 16, generator=generator)
+    n = one.ids.shape[1]
+    q, k, v = given = [
+        torch.randn(1, count, n, 16, generator=generator, requires_grad=True)
+        for count in (heads * to_each, heads, heads)
+    ]
+    above = torch.randn(1, n, heads * to_each, 16, generator=generator)
 
+    ours, _ = attention.attend(None, q, k, v, None, 0.25, blocks=one.blocks)
     repeated = k.repeat_interleave(to_each, 1), v.repeat_interleave(to_each, 1)
-    fused = torch.cat([attention._fused(q, *repeated, 0.25, block) for block in one.blocks], 2)
+    fused = torch.cat([attention._fused(q, *repeated, 0.25, block) for block in one.blocks], 2).transpose(1, 2)
 
-    grouped = (q[0] * 0.25).view(heads, to_each, -1, 16)
-    expected = attention.Blocks.apply(grouped, k[0], v[0], one.blocks)  # type: ignore[no-untyped-call]
-    torch.testing.assert_close(fused[0], expected.flatten(0, 1))
+    torch.testing.assert_close(ours, fused)
+    for found, expected in zip(*(torch.autograd.grad(out, given, above) for out in (ours, fused)), strict=True):
+        torch.testing.assert_close(found, expected)
 
 
 @given(

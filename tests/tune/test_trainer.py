@@ -337,6 +337,8 @@ def test_looks_are_spread_over_the_rest_of_the_second_half_though_its_end_moves(
         ({"rate": 1e20}, True, "set a lower [tune] rate"),
         ({"try_rates": [1e20, 1e20]}, True, "set a lower [tune] try_rates"),
         ({"rate": 1e20, "try_rates": [1e-4, 1e-3]}, False, "set a lower [tune] rate"),  # nothing chooses of them
+        ({"rate": 1e20, "try_rates": [1e-4, 1e20]}, False, "set a lower [tune] rate"),
+        ({"try_rates": [1e20]}, False, "set a lower [tune] try_rates"),
     ],
 )
 def test_training_that_diverges_is_an_error_and_leaves_nothing(

@@ -43,12 +43,12 @@ class Words:
         schema = tantivy.SchemaBuilder()
         schema.add_unsigned_field("id", indexed=True, fast=True)
         schema.add_text_field("text", tokenizer_name="stems", index_option="freq")
+        self._schema = schema.build()
+        self._analyzer = analyzer(language)
         with self._errors():
             if folder is not None:
                 folder.mkdir(parents=True, exist_ok=True)
-            self._index = tantivy.Index(schema.build(), path=None if folder is None else str(folder))
-            self._analyzer = analyzer(language)
-            self._index.register_tokenizer("stems", self._analyzer)
+            self._index = self._opened()
             self._searcher = self._index.searcher()
 
     def search(self, query: str, n: int) -> tuple[Ids, Scores]:
@@ -69,9 +69,11 @@ class Words:
         """Takes texts out and puts texts in, durably and all at once."""
         query = self._tantivy.Query
         with self._errors():
+            if self._folder is not None:
+                self._index = self._opened()  # what it knows of the files is from when it was opened
             writer = self._index.writer(HEAP, 1)
             try:
-                # A process that was killed as it committed leaves files whose names the next commit asks for.
+                # A process that was killed as it committed left files whose names the next commit asks for.
                 writer.garbage_collect_files()
                 # By a query: delete_documents_by_term passes over unsigned numbers without a word (seen in tantivy
                 # 0.27).
@@ -109,6 +111,11 @@ class Words:
             hits = searcher.search(self._tantivy.Query.all_query(), searcher.num_docs, count=False).hits
             ids = searcher.fast_field_values("id", [address for _, address in hits])
             return {int(id) for id in ids if id is not None}
+
+    def _opened(self) -> Any:
+        index = self._tantivy.Index(self._schema, path=None if self._folder is None else str(self._folder))
+        index.register_tokenizer("stems", self._analyzer)
+        return index
 
     @contextmanager
     def _errors(self) -> Iterator[None]:

@@ -91,8 +91,8 @@ def tune_inputs(project: Project) -> str:
     table = config.tune
     writer = config.writer if table.recipe in ("documents", "facts") else None
     settings = table.model_dump(exclude={"seeds"})
-    parted = [config.question, sorted(hidden_documents(project)), config.examples.seed, decides(project)]
-    return digest([build_inputs(project), settings, writer, parted, kinds])
+    split_by = [config.question, sorted(hidden_documents(project)), config.examples.seed, decides(project)]
+    return digest([build_inputs(project), settings, writer, split_by, kinds])
 
 
 def tuning_reader(project: Project) -> Reader:
@@ -171,7 +171,9 @@ def _train(project: Project, lesson: _Lesson) -> Json:
     if trainer.finished() is None:  # else a process was killed that had trained it
         _say_plan(project, use, trainer, plan, learnt)
         if decides(project) and not lesson.held_out.examples:
-            project.progress.say(f"{TOO_FEW}: it trains by its whole plan. With more, some would decide when it ends")
+            project.progress.say(
+                f"{TOO_FEW}: it trains through its whole plan. With more, some would decide when it ends"
+            )
     training = trainer.train(plan, project.progress)
     examples = {example.id: example for example in (*lesson.given.examples, *lesson.given.made)}
     keep_lineage(trainer.learnt(training.steps, training.replaying), examples, trainer.folder / LINEAGE)

@@ -72,7 +72,7 @@ class Looks:
         due = round(state.plan.steps * len(state.general) / (WATCHES + 1))
         if not self._watched or state.replaying is not None or len(state.general) > WATCHES:
             return False
-        if not due <= state.step < state.plan.steps:  # behind the last step nothing comes that could replay it
+        if not due <= state.step < state.plan.steps:  # after the last step nothing comes that could replay it
             return False
         with _timed(state):
             state.general = (*state.general, self._learner.mean_loss(self._watched))

@@ -37,6 +37,11 @@ class Rates:
         return rates[0] if len(rates) == 1 else self._table.rate
 
     @property
+    def setting(self) -> str:
+        """The name of the setting that a training's rate comes from."""
+        return "try_rates" if self.in_vain or len(self._table.try_rates) == 1 else "rate"
+
+    @property
     def in_vain(self) -> int:
         """How many are tried and not chosen."""
         return max(0, len(self._table.try_rates) - 1) if self._looks.decide else 0

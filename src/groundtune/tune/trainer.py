@@ -216,7 +216,7 @@ class Trainer:
         raise WorkFailed(
             f"training diverged: after {state.step:,} steps at a learning rate of up to {state.rate:g} it computes "
             "with no numbers any more",
-            f"set a lower [tune] {'try_rates' if state.rate in self._table.try_rates else 'rate'}",
+            f"set a lower [tune] {self._rates.setting}",
         )
 
     # ------------------------------------------------------------ what is kept
