@@ -1,5 +1,6 @@
 """What tests of several folders need."""
 
+import gc
 import os
 import subprocess
 from collections.abc import Callable, Iterator
@@ -21,6 +22,14 @@ settings.load_profile("unhurried")
 pytest_plugins = ["tests.postgres", "tests.stores"]  # real servers, and indexes in every store
 
 MEGABYTES = 2
+
+
+@pytest.fixture(autouse=True)
+def loaded_before() -> None:
+    """Models come and go, and garbage is collected each time: a third of a second over all that libraries have loaded.
+    What outlived the tests before is passed over instead."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
