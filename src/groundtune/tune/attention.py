@@ -51,7 +51,7 @@ class Blocks(torch.autograd.Function):
     """softmax(q k') v over blocks.
 
     q (already scaled): (heads of keys, heads of queries to each, tokens, size of a head); k, v: (heads of keys, tokens,
-    size). The queries that share a head of keys go through one product (Ainslie et al. 2023, grouped-query attention).
+    size). All queries that share a head of keys go through one product (grouped-query attention, Ainslie et al. 2023).
     """
 
     @staticmethod
@@ -63,11 +63,11 @@ class Blocks(torch.autograd.Function):
         for block in blocks:
             queries, keys = slice(block.first, block.last), slice(block.keys, block.last)
             asking = q[:, :, queries]
-            scores = torch.bmm(_by_key_head(asking), k[:, keys].transpose(1, 2)).view(*asking.shape[:3], -1)
+            scores = torch.bmm(asking.flatten(1, 2), k[:, keys].transpose(1, 2)).view(*asking.shape[:3], -1)
             mask = triangle[: asking.shape[2], : asking.shape[2]] if block.mask is None else block.mask
             scores[..., -mask.shape[1] :] += mask
             chances = torch.softmax(scores, -1)
-            out[:, :, queries] = torch.bmm(_by_key_head(chances), v[:, keys]).view(asking.shape)
+            out[:, :, queries] = torch.bmm(chances.flatten(1, 2), v[:, keys]).view(asking.shape)
             kept.append(chances)
         ctx.save_for_backward(q, k, v, out, *kept)
         ctx.blocks = blocks
@@ -81,18 +81,13 @@ class Blocks(torch.autograd.Function):
         level = (gradient * out).sum(-1, keepdim=True)  # what softmax takes off (Dao et al. 2022, FlashAttention)
         for block, chances in zip(ctx.blocks, kept, strict=True):
             queries, keys = slice(block.first, block.last), slice(block.keys, block.last)
-            asking, above = q[:, :, queries], _by_key_head(gradient[:, :, queries])
-            of_v[:, keys] += torch.bmm(_by_key_head(chances).transpose(1, 2), above)
+            asking, above = q[:, :, queries], gradient[:, :, queries].flatten(1, 2)
+            of_v[:, keys] += torch.bmm(chances.flatten(1, 2).transpose(1, 2), above)
             of_chances = torch.bmm(above, v[:, keys].transpose(1, 2)).view(chances.shape)
-            of_scores = _by_key_head(of_chances.sub_(level[:, :, queries]).mul_(chances))
+            of_scores = of_chances.sub_(level[:, :, queries]).mul_(chances).flatten(1, 2)
             of_q[:, :, queries] = torch.bmm(of_scores, k[:, keys]).view(asking.shape)
-            of_k[:, keys] += torch.bmm(of_scores.transpose(1, 2), _by_key_head(asking))
+            of_k[:, keys] += torch.bmm(of_scores.transpose(1, 2), asking.flatten(1, 2))
         return of_q, of_k, of_v, None
-
-
-def _by_key_head(some: Any) -> Any:
-    """(heads of keys, heads of queries to each, queries, n) as (heads of keys, all their queries, n)."""
-    return some.reshape(len(some), -1, some.shape[-1])
 
 
 def attend(
