@@ -451,14 +451,19 @@ def test_labels_without_documents_are_classified_with_solved_cases_to_look_up(ti
         for n in range(36)
     ]
     config = alone(tmp_path / "shop", tiny, rows)
+    project = opened(config)
 
-    verdict = run(config)
+    verdict = stages.run(project)
 
     assert (verdict["task"], verdict["question"]) == ("labels", "skill")
     assert list(verdict["approaches"]) == FOUR
     for name in FOUR:
         records = read_jsonl(config.parent / ".groundtune" / "records" / f"{name}.jsonl")
         assert {row["answer"]["text"] for row in records} <= set(labels)
+    assert (
+        "too few train examples, or groups of them, to keep 16 from tuning: it trains through its whole plan. "
+        "With more, some would decide when it ends"
+    ) in said(project).sentences
 
 
 def test_longer_texts_without_documents_run_too(tiny: Tiny, tmp_path: Path) -> None:
